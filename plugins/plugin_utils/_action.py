@@ -1,0 +1,78 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frame of every action: options validated, values plain, one sentence on failure, live lines on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import typing as t
+from collections.abc import Mapping
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+
+if not sys.stdout.isatty() and hasattr(sys.stdout, "reconfigure"):
+    # A piped stdout hides lines until 8 KiB are together; operators watch a release live.
+    sys.stdout.reconfigure(line_buffering=True)
+
+
+def plain(value: t.Any) -> t.Any:
+    """Return C(value) in builtin types only: from ansible-core 2.19 on, values are tagged types that clients choke on."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
+class ReleaseAction(ActionBase):
+    """An action that works in the controller's process. A subclass sets C(SPEC) and implements C(here)."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {}
+    RULES: t.ClassVar[dict[str, t.Any]] = {}
+
+    environment = ""
+    _parent = 0
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Return the result of C(here); a ReleaseError becomes C(failed) with its sentence as C(msg)."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        del tmp
+        variables = task_vars or {}
+        self.environment = plain(variables.get("inventory_hostname", ""))
+        self._parent = os.getppid()
+        _unused, params = self.validate_argument_spec(argument_spec=self.SPEC, **self.RULES)
+        try:
+            result.update(self.here(plain(params), variables))
+        except ReleaseError as error:
+            result.update(failed=True, msg=str(error))
+        except AnsibleConnectionFailure as error:
+            # UNREACHABLE skips rescue and always (all cores): a lost machine has to be a failure.
+            result.update(failed=True, msg=f"connection lost: {error}")
+        return result
+
+    def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Do the work and return the result; raise ReleaseError with one sentence when it cannot be done."""
+        raise AnsibleError(f"{type(self).__module__} does nothing")
+
+    def say(self, text: str) -> None:
+        """Show one line now, prefixed with the environment; silent once the controller is gone.
+
+        A write to a dead controller blocks for ever after 64 KiB.
+        """
+        if os.getppid() == self._parent:
+            self._display.display(f"[{self.environment}] {text}", stderr=True)
