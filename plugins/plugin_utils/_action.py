@@ -69,6 +69,16 @@ class ReleaseAction(ActionBase):
         """Do the work and return the result; raise ReleaseError with one sentence when it cannot be done."""
         raise AnsibleError(f"{type(self).__module__} does nothing")
 
+    @property
+    def local(self) -> bool:
+        """Whether the task's host is the controller itself, so that its systems are reached from this process."""
+        return getattr(self._connection, "transport", "local") == "local"
+
+    @property
+    def becomes(self) -> bool:
+        """Whether the task asks for another user, which a process that already runs cannot become."""
+        return bool(self._play_context.become)
+
     def say(self, text: str) -> None:
         """Show one line now, prefixed with the environment; silent once the controller is gone.
 

@@ -1,0 +1,172 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""C(traffic_shift): the engine in the controller's process, guarded against its death."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _verify
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import weights as core
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import (
+    forward_number,
+    restore_number,
+)
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._shift import (
+    Interrupted,
+    Order,
+    Report,
+    Shift,
+    World,
+)
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic_module import VERIFY_SPEC
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import front_door
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._guard import Guard
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import Port, open_journal
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import open_judge
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import open_balancers
+
+
+class ActionModule(ReleaseAction):
+    """Shifts traffic to the canary step by step, or puts the recorded traffic back."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "state": {"type": "str", "choices": ["shifted", "restored"], "default": "shifted"},
+        "traffic": {"type": "dict", "required": True},
+        "journal": {"type": "dict", "required": True},
+        "key": {"type": "str", "required": True, "no_log": False},
+        "run": {"type": "str", "required": True},
+        "steps": {"type": "raw", "default": [100]},
+        "gate": {"type": "dict"},
+        "verify": VERIFY_SPEC,
+        "bake_time": {"type": "str", "default": "0"},
+        "pause_timeout": {"type": "str", "default": "1h"},
+        "rollback_window": {"type": "str", "default": "0"},
+        "scale_down_delay": {"type": "str", "default": "30s"},
+        "lease_ttl": {"type": "str", "default": "15s"},
+        "restore_deadline": {"type": "str", "default": "60s"},
+        "reason": {"type": "str"},
+        "outcome": {"type": "str", "choices": ["RolledBack", "Aborted"], "default": "RolledBack"},
+    }
+
+    def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the report of the shift; failed unless the release was promoted, or restored when that was asked."""
+        steps, times = _parsed(params)
+        if self._task.check_mode:
+            return {"changed": False, "msg": "check mode: no traffic is moved", "steps": []}
+        with Guard() as guard:
+            balancers = open_balancers(self, params["traffic"], task_vars)
+            journal = open_journal(self, params["journal"], task_vars)
+            release = self._release(journal, params)
+            order = _order(params, release, steps, times, self._fence(journal, params))
+            sight = balancers.observe()
+            door = self._door(params, release, sight, order)
+            world = World(
+                balancers=balancers,
+                journal=journal,
+                say=self.say,
+                prove=_prover(balancers, door, params["verify"]) if door or params["verify"] is None else None,
+                judge=open_judge(self, params["gate"], order.canary),
+                shield=guard.shield,
+            )
+            shift = Shift(order, world)
+            try:
+                if params["state"] == "restored":
+                    report = shift.restore(params["reason"] or "restore asked for", params["outcome"])
+                else:
+                    report = shift.run()
+            except Interrupted as error:
+                # The controller is dead or dying; what it would print or run next must not be waited for.
+                self.say(str(error))
+                os._exit(1)
+        return _result(report, params["state"])
+
+    def _release(self, journal: Port, params: dict[str, t.Any]) -> dict[str, t.Any]:
+        release = journal("read", key=params["key"])["release"]
+        if release is None or not release["recorded"] or not release["canary"]:
+            raise ReleaseError(f"the journal of {params['key']} has no release to shift; nothing was moved")
+        return t.cast("dict[str, t.Any]", release)
+
+    def _fence(self, journal: Port, params: dict[str, t.Any]) -> int:
+        # Raises Fenced for a run that does not hold the lock: --start-at-task must not move traffic.
+        return int(journal("heartbeat", key=params["key"], run=params["run"])["fence"])
+
+    def _door(
+        self, params: dict[str, t.Any], release: dict[str, t.Any], sight: Sight, order: Order
+    ) -> _verify.FrontDoor | None:
+        if params["verify"] is None or params["state"] == "restored":
+            return None
+        return front_door(params["verify"], sight.weights.only() if sight.weights else None, release["revision"])
+
+
+def _parsed(params: dict[str, t.Any]) -> tuple[list[int], dict[str, float]]:
+    names = ("bake_time", "pause_timeout", "rollback_window", "scale_down_delay", "lease_ttl", "restore_deadline")
+    try:
+        steps = core.parse_steps(params["steps"])
+    except ValueError as error:
+        raise ReleaseError(f"steps: {error}") from error
+    times = {}
+    for name in names:
+        try:
+            times[name] = seconds(params[name])
+        except ValueError as error:
+            raise ReleaseError(f"{name}: {error}") from error
+    return steps, times
+
+
+def _order(
+    params: dict[str, t.Any], release: dict[str, t.Any], steps: list[int], times: dict[str, float], fence: int
+) -> Order:
+    gate = params["gate"] or {}
+    return Order(
+        run=params["run"],
+        key=params["key"],
+        canary=release["canary"],
+        recorded=core.parse(release["recorded"]),
+        steps=steps,
+        fences=(forward_number(fence), restore_number(fence)),
+        ttl=seconds(params["journal"].get("ttl") or "60s"),
+        lease_ttl=times["lease_ttl"],
+        bake_time=times["bake_time"],
+        pause_timeout=times["pause_timeout"],
+        retire_delay=times["rollback_window"] or times["scale_down_delay"],
+        restore_patience=times["restore_deadline"],
+        on_inconclusive=str(gate.get("on_inconclusive") or "hold"),
+        prove_required=params["verify"] is not None,
+        revision=str(release["revision"] or ""),
+        known=tuple(core.parse(release[name]) for name in ("confirmed", "intended") if release[name]),
+    )
+
+
+def _prover(
+    balancers: Balancers, door: _verify.FrontDoor | None, verify: dict[str, t.Any] | None
+) -> t.Callable[[core.Weights, core.Weights], _verify.Proof]:
+    patience = seconds(verify["patience"]) if verify else 0.0
+
+    def prove(asked: core.Weights, before: core.Weights) -> _verify.Proof:
+        return _verify.prove(balancers, asked, before, door, patience, time.monotonic, time.sleep)
+
+    return prove
+
+
+def _result(report: Report, state: str) -> dict[str, t.Any]:
+    wanted = report.outcome == "Promoted" if state == "shifted" else report.phase == "Healthy"
+    return {
+        "changed": bool(report.steps) or report.restore_seconds is not None,
+        "failed": not wanted,
+        "outcome": report.outcome,
+        "phase": report.phase,
+        "reason": report.reason,
+        "msg": report.msg,
+        "weights": report.weights,
+        "steps": report.steps,
+        "restore_seconds": report.restore_seconds,
+        "retire_after": report.retire_after,
+    }

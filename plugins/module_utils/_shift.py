@@ -1,0 +1,537 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine of C(traffic_shift): everything between the first request moved and committed or restored.
+
+    for each step: journal the intent, write the weights, prove them, judge, journal the outcome
+    anything wrong: put the recorded traffic back first, then journal, then report
+
+One thread, one loop. Every wait is made of ticks (C(_tick)); a tick reads commands, keeps lock and lease alive, and
+watches the balancers, so that a restore never acts on knowledge older than two seconds.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text as span
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, other, split
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import Fenced
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import Proof
+
+TICK = 0.5
+HEARTBEAT = 10.0
+COMMANDS = 1.0
+PROGRESS = 5.0
+# Knowledge older than this is looked up again before a restore acts on it.
+FRESH = 2.0
+# How long the journal, or a balancer, may be out of reach before traffic is put back.
+PATIENCE = 30.0
+
+
+class Verdict(t.Protocol):
+    """What a judge says: C(status) running, pass, fail, inconclusive or error, and the one line for it."""
+
+    status: str
+    msg: str
+
+
+class Judge(t.Protocol):
+    """The gate with its source: asked at every tick, decides by itself when it polls."""
+
+    def step(self, weight: int, next_weight: t.Optional[int]) -> None:
+        """Begin to judge the canary at C(weight) percent."""
+
+    def look(self, sight: Sight) -> Verdict:
+        """Return the verdict of now."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to do: move C(canary) up through C(steps), from the recorded traffic, under a lock that is held.
+
+    Times in seconds. C(fences) are the numbers of a forward write and of a restore.
+    """
+
+    run: str
+    key: str
+    canary: str
+    recorded: Weights
+    steps: t.Sequence[int]
+    fences: tuple[int, int]
+    ttl: float = 60.0
+    lease_ttl: float = 15.0
+    bake_time: float = 0.0
+    pause_timeout: float = 3600.0
+    retire_delay: float = 30.0
+    restore_patience: float = 60.0
+    on_inconclusive: str = "hold"
+    prove_required: bool = False
+    revision: str = ""
+    # What an earlier run of this release confirmed and intended: a restore may find it standing.
+    known: t.Sequence[Weights] = ()
+
+
+@dataclass
+class World:
+    """What the engine works with; every one of them a plain call, so that a test can put its own in.
+
+    C(journal(verb, **arguments)) returns a mapping and raises Fenced, Lost or ReleaseError. C(prove(asked, before))
+    returns a Proof. C(healthy(slot)) is a probe of one slot, None where there is none. C(shield()) makes this process
+    deaf to signals, for a restore.
+    """
+
+    balancers: Balancers
+    journal: t.Callable[..., t.Mapping[str, t.Any]]
+    say: t.Callable[[str], None]
+    prove: t.Optional[t.Callable[[Weights, Weights], Proof]] = None
+    judge: t.Optional[Judge] = None
+    healthy: t.Callable[[str], t.Optional[bool]] = lambda slot: None
+    shield: t.Callable[[], None] = lambda: None
+    monotonic: t.Callable[[], float] = time.monotonic
+    sleep: t.Callable[[float], None] = time.sleep
+    wall: t.Callable[[], float] = time.time
+
+
+class Interrupted(BaseException):
+    """A signal, the death of the controller, or a task timeout ends the run; traffic goes back first."""
+
+
+class Back(Exception):
+    """The release ends here and the recorded traffic is put back. C(outcome) is RolledBack or Aborted."""
+
+    def __init__(self, reason: str, msg: str, outcome: str = "RolledBack") -> None:
+        super().__init__(msg)
+        self.reason = reason
+        self.outcome = outcome
+
+
+@dataclass
+class Report:
+    """What happened: C(outcome) Promoted, RolledBack, Aborted, or empty with C(phase) Degraded."""
+
+    outcome: str = ""
+    phase: str = "Progressing"
+    reason: str = ""
+    msg: str = ""
+    weights: t.Optional[dict[str, int]] = None
+    steps: list[dict[str, t.Any]] = field(default_factory=list)
+    restore_seconds: t.Optional[float] = None
+    retire_after: t.Optional[float] = None
+
+
+class Shift:
+    """One shift of traffic. C(run) does it all and returns a Report; it raises Interrupted after having restored."""
+
+    def __init__(self, order: Order, world: World) -> None:
+        self.order = order
+        self.world = world
+        self.stable = other(order.canary)
+        self.report = Report()
+        self.confirmed = order.recorded
+        self.intended = order.recorded
+        self._number = 0
+        self._step: t.Optional[int] = None
+        self._sight: t.Optional[Sight] = None
+        self._seen_at = self._beat_at = self._answered_at = world.monotonic()
+        self._asked_at = float("-inf")
+        self._blind_since: t.Optional[float] = None
+        self._fenced = ""
+        self._paused = self._promoted = False
+        self._committing = False
+        self._said_at = world.monotonic()
+
+    def run(self) -> Report:
+        """Shift traffic and return the Report. Raises Interrupted, after traffic was put back."""
+        try:
+            self._run()
+        except Interrupted as error:  # here, and not beside the others: it may come while they are handled
+            self._restore("interrupted", str(error), "RolledBack")
+            raise
+        return self.report
+
+    def restore(self, reason: str, outcome: str = "RolledBack") -> Report:
+        """Put the recorded traffic back, for a run that died or failed, and return the Report."""
+        self._ask_journal("heartbeat")
+        self._restore(reason, reason, outcome)
+        return self.report
+
+    def _run(self) -> None:
+        try:
+            self._beat()
+            self._look()
+            for number, percent in enumerate(self.order.steps):
+                self._number, self._step = number + 1, percent
+                self._forward(percent)
+                self._hold(percent)
+            self._bake()
+            self._commit()
+        except Back as back:
+            self._restore(back.reason, str(back), back.outcome)
+        except Fenced as error:
+            self._fenced = str(error)
+            self._restore("fenced", str(error), "RolledBack")
+        except ReleaseError as error:
+            self._restore("error", str(error), "RolledBack")
+        except Interrupted:
+            raise
+        except BaseException as error:  # whatever it is, traffic goes back before anybody hears of it
+            self._restore("exception", f"{type(error).__name__}: {error}", "RolledBack")
+            if not isinstance(error, Exception):
+                raise
+
+    # One step forward
+
+    def _forward(self, percent: int) -> None:
+        """Move the canary to C(percent): intent, write, proof, outcome. Raises Back or Fenced."""
+        weights = split(self.order.canary, percent)
+        self._wait_for_a_way_back()
+        self._journal_or_back(
+            "note",
+            entry={"kind": "intent", "step": self._step, "weights": weights.plain()},
+            changes={"intended": weights.plain(), "step": self._step, "phase": "Progressing"},
+        )
+        before, self.intended = self.confirmed, weights
+        self._write(weights)
+        proof = self._proof(weights, before)
+        self._journal_or_back(
+            "note",
+            entry={"kind": "done", "step": self._step, "weights": weights.plain(), **proof.plain()},
+            changes={"confirmed": weights.plain()},
+        )
+        self.confirmed = weights
+        self.report.steps.append({"weights": weights.plain(), **proof.plain()})
+        self._say(f"{self.order.canary} has {percent} % ({proof.verdict}: {proof.msg})")
+
+    def _write(self, weights: Weights) -> None:
+        for attempt in (1, 2):
+            try:
+                self.world.balancers.forward(weights, [self.confirmed], self.order.fences[0], self._lease(weights))
+                return
+            except Refused as error:
+                raise Back("refused", str(error)) from error
+            except Lost as error:
+                # Unknown, neither failed nor done: the object itself says which.
+                sight = self._look()
+                if sight.weights == weights:
+                    return
+                if sight.weights != self.confirmed or attempt == 2:
+                    raise Back("lost", f"{error}; traffic now: {sight.weights or sight.trouble}") from error
+
+    def _proof(self, asked: Weights, before: Weights) -> Proof:
+        if self.world.prove is None:
+            return Proof("unverifiable", "no verify option")
+        proof = self.world.prove(asked, before)
+        if proof.verdict == "refuted":
+            raise Back("refuted", f"the weights were accepted, but traffic did not follow: {proof.msg}")
+        if proof.verdict == "unverifiable" and self.order.prove_required:
+            raise Back("unverifiable", f"it cannot be proven that traffic moved: {proof.msg}")
+        return proof
+
+    def _wait_for_a_way_back(self) -> None:
+        """Take no step forward while the stable slot is unhealthy: there would be no way back."""
+        started = self.world.monotonic()
+        while self._stable_is_down():
+            if self.world.monotonic() - started > self.order.pause_timeout:
+                raise Back("stable_down", f"{self.stable}, the way back, has no healthy server")
+            self._wait(f"{self.stable}, the way back, is unhealthy: no step forward")
+
+    # Judging
+
+    def _hold(self, percent: int) -> None:
+        """Stay at this step until the gate, or an operator, lets it go on. Raises Back."""
+        judge, started = self.world.judge, self.world.monotonic()
+        if judge is not None:
+            later = self.order.steps[self._number] if self._number < len(self.order.steps) else None
+            judge.step(percent, later)
+        judged = judge is None or percent == 100
+        self._promoted = False
+        paused_at: t.Optional[float] = None
+        while True:
+            self._tick()
+            verdict = judge.look(t.cast(Sight, self._sight)) if judge is not None and not judged else None
+            if verdict is not None and self._verdict(verdict):
+                judged = True
+            undecided = verdict is not None and verdict.status in ("inconclusive", "error")
+            if self._promoted or (judged and not self._paused):
+                break
+            if (self._paused or (undecided and self.order.on_inconclusive == "hold")) and paused_at is None:
+                paused_at = self.world.monotonic()
+                why = verdict.msg if undecided and verdict else "paused by an operator"
+                self._note_quietly({"kind": "phase", "phase": "Paused", "msg": why}, {"phase": "Paused"})
+                self._say(f"{why}: paused, waiting for promote or abort, {span(self.order.pause_timeout)} at most")
+            if paused_at is not None and self.world.monotonic() - paused_at > self.order.pause_timeout:
+                raise Back("pause_timeout", f"paused at {percent} % for {span(self.order.pause_timeout)}")
+            line = verdict.msg if verdict else "paused"
+            self._wait(f"{self.order.canary} at {percent} % for {span(self.world.monotonic() - started)}: {line}")
+        self._paused = False
+        if paused_at is not None:
+            self._note_quietly({"kind": "phase", "phase": "Progressing"}, {"phase": "Progressing"})
+
+    def _verdict(self, verdict: Verdict) -> bool:
+        """Return whether the step is done. Raises Back on a fail."""
+        if verdict.status == "fail":
+            self._note_quietly({"kind": "verdict", "status": "fail", "msg": verdict.msg})
+            raise Back("gate", verdict.msg)
+        if verdict.status in ("inconclusive", "error"):
+            if self.order.on_inconclusive == "rollback":
+                raise Back("gate", verdict.msg)
+            if self.order.on_inconclusive != "promote":
+                return False
+        if verdict.status == "running":
+            return False
+        self._note_quietly({"kind": "verdict", "status": verdict.status, "msg": verdict.msg})
+        self._say(verdict.msg)
+        return True
+
+    def _bake(self) -> None:
+        """Stay at 100 % for C(bake_time) with the gate still on. Raises Back."""
+        until = self.world.monotonic() + self.order.bake_time
+        while self.world.monotonic() < until:
+            self._tick()
+            if self.world.judge is not None:
+                verdict = self.world.judge.look(t.cast(Sight, self._sight))
+                if verdict.status == "fail":
+                    self._verdict(verdict)
+            self._wait(f"baking at 100 %, {span(max(0.0, until - self.world.monotonic()))} left")
+
+    def _commit(self) -> None:
+        """Journal Promoted. From then on only C(rollback) takes it back."""
+        self._tick()
+        self._committing = True
+        # The lease goes first: it must not take back what the journal calls Promoted.
+        self.world.balancers.observe(self._lease(self.confirmed, "ended"))
+        retire_after = self.world.wall() + self.order.retire_delay
+        self._journal_or_back(
+            "note",
+            entry={"kind": "phase", "phase": "Healthy", "outcome": "Promoted"},
+            changes={"phase": "Healthy", "outcome": "Promoted", "retire_after": retire_after},
+        )
+        self.report.outcome, self.report.phase = "Promoted", "Healthy"
+        self.report.retire_after = retire_after
+        self.report.weights = self.confirmed.plain()
+        self.report.msg = f"{self.order.canary} serves {self.order.revision or 'the new revision'} to everybody"
+        self._say(self.report.msg)
+
+    # Waiting
+
+    def _wait(self, line: str) -> None:
+        now = self.world.monotonic()
+        if now - self._said_at >= PROGRESS:
+            self._say(line)
+        self.world.sleep(TICK)
+
+    def _tick(self) -> None:
+        """Commands, heartbeat, balancers. Raises Back, Fenced."""
+        self._commands()
+        if self.world.monotonic() - self._beat_at >= min(HEARTBEAT, self.order.ttl / 6):
+            self._beat()
+        self._watch()
+        if self._blind_since is not None and self.world.monotonic() - self._blind_since > PATIENCE:
+            raise Back("journal", f"the journal is out of reach for {span(PATIENCE)}")
+
+    def _beat(self) -> None:
+        self._beat_at = self.world.monotonic()
+        self._ask_journal("heartbeat", step=self._step)
+
+    def _commands(self) -> None:
+        if self.world.monotonic() - self._asked_at < COMMANDS:
+            return
+        self._asked_at = self.world.monotonic()
+        answer = self._ask_journal("pending")
+        for command in answer.get("commands", []) if answer else []:
+            verb, number = command["verb"], command["n"]
+            who = f" by {command['who']}" if command.get("who") else ""
+            why = f": {command['why']}" if command.get("why") else ""
+            # "rollback" of a release that has not ended is what an operator means by abort.
+            done = {"abort": "restoring", "rollback": "restoring", "pause": "paused", "promote": "promoted"}.get(verb)
+            if verb == "promote" and command.get("step") not in (None, self._step):
+                done = f"too late: this is step {self._step} %"
+            self._ask_journal("acknowledge", n=number, answer=done or "unknown")
+            self._say(f"{verb}{who}{why}")
+            if verb in ("abort", "rollback"):
+                raise Back(verb, f"{verb}{who}{why}", "Aborted" if verb == "abort" else "RolledBack")
+            if verb == "pause":
+                self._paused = True
+            if verb == "promote" and done == "promoted":
+                self._promoted, self._paused = True, False
+
+    def _watch(self) -> None:
+        """Look at the balancers: nobody else's change, no slot with traffic down. Raises Back."""
+        try:
+            sight = self._look(lease=True)
+        except ReleaseError as error:
+            if self.world.monotonic() - self._seen_at > PATIENCE:
+                raise Back("unreachable", f"{error}, for {span(PATIENCE)}") from error
+            self._say(str(error))
+            return
+        if "fired" in (view.get("lease") for view in sight.views.values()):
+            raise Back("lease", "heartbeats stood still too long: the lease has put the traffic back")
+        if sight.weights != self.confirmed:
+            self._drifted(sight)
+        if self.confirmed[self.order.canary] > 0 and sight.up(self.order.canary) is False:
+            raise Back("canary_down", f"{self.order.canary} has no healthy server left")
+
+    def _drifted(self, sight: Sight) -> None:
+        """A reload that fell back to an older state is put right; anything else is somebody's change. Raises Back."""
+        seen = sight.weights or sight.trouble
+        if self._pids and sight.pids() != self._pids and sight.weights is not None:
+            self._say(f"a balancer was reloaded and came back with {seen}: writing {self.confirmed} again")
+            self.world.balancers.forward(
+                self.confirmed, [sight.weights], self.order.fences[0], self._lease(self.confirmed)
+            )
+            self._look()
+            return
+        raise Back("drift", f"somebody else changed the traffic: {seen} instead of {self.confirmed}")
+
+    def _look(self, lease: bool = False) -> Sight:
+        sight = self.world.balancers.observe(self._lease(self.confirmed) if lease and self._leased else None)
+        if self._sight is None or sight.weights == self.confirmed:
+            self._pids = dict(sight.pids())
+        self._sight, self._seen_at = sight, self.world.monotonic()
+        return sight
+
+    _pids: t.Mapping[str, str] = {}
+    _leased = False
+
+    def _lease(self, weights: Weights, state: str = "held") -> dict[str, t.Any]:
+        """Return the lease that keeps the way back open while C(weights) are or will be confirmed."""
+        self._leased = state == "held"
+        allowed = {self.order.recorded, self.confirmed, self.intended, weights}
+        return {
+            "state": state,
+            "id": self.order.run,
+            "ttl": self.order.lease_ttl,
+            "weights": self.order.recorded.plain(),
+            "expect": [item.plain() for item in sorted(allowed, key=str)],
+            "fence": self.order.fences[1],
+        }
+
+    def _stable_is_down(self) -> bool:
+        if self._sight is None or self.world.monotonic() - self._seen_at > FRESH:
+            self._look(lease=True)
+        seen = t.cast(Sight, self._sight).up(self.stable)
+        return seen is False or self.world.healthy(self.stable) is False
+
+    # Putting it back
+
+    def _restore(self, reason: str, msg: str, outcome: str) -> None:
+        """Put the recorded traffic back first, then journal, then report. Raises nothing."""
+        self.world.shield()
+        started = self.world.monotonic()
+        self.report.reason, self.report.msg = reason, msg
+        try:
+            kept = self._why_not_restore()
+            if kept:
+                self._degraded(f"{msg}. {kept}")
+                return
+            answers = self.world.balancers.restore(
+                self.order.recorded,
+                sorted({self.confirmed, self.intended, self.order.recorded, *self.order.known}, key=str),
+                self.order.fences[1],
+                self.order.restore_patience,
+                self._say,
+            )
+            self.report.restore_seconds = self.world.monotonic() - started
+            failed = {name: answer for name, answer in answers.items() if isinstance(answer, ReleaseError)}
+            if failed:
+                names = "; ".join(str(error) for error in failed.values())
+                self._degraded(f"{msg}. Traffic could not be put back everywhere: {names}")
+                return
+        except Exception as error:  # a restore that fails must still report where traffic is
+            self._degraded(f"{msg}. Traffic could not be put back: {error}")
+            return
+        self.report.weights = self.order.recorded.plain()
+        self.report.outcome, self.report.phase = outcome, "Healthy"
+        took = f"{self.report.restore_seconds * 1000:.0f} ms"
+        self._say(f"{msg}: traffic is back on {self.order.recorded} after {took}")
+        self._note_quietly(
+            {"kind": "restored", "reason": reason, "msg": msg, "weights": self.order.recorded.plain()},
+            {"phase": "Healthy", "outcome": outcome, "confirmed": self.order.recorded.plain()},
+        )
+        self._end_lease()
+
+    def _why_not_restore(self) -> str:
+        """Return why a restore must not write, empty when it may (PROTOCOL, "Writes")."""
+        if self._committing:
+            record = self._ask_journal("read")
+            if record and record.get("release", {}).get("outcome") == "Promoted":
+                return f"It was promoted before; traffic stays on {self.confirmed}"
+        if not self._fenced and self.world.monotonic() - self._answered_at > self.order.ttl:
+            answer = self._ask_journal("heartbeat", step=self._step)
+            if answer is None and not self._fenced:
+                return f"The lock is older than its TTL and the journal is out of reach: traffic was seen at {self._where()}"
+        if self._fenced:
+            return f"Nothing more is written: traffic was seen at {self._where()}"
+        if self.world.monotonic() - self._seen_at > FRESH or self._sight is None:
+            try:
+                self._look()
+            except ReleaseError:
+                return ""  # what cannot be seen may still be reached: the restore itself will tell
+        if t.cast(Sight, self._sight).up(self.stable) is False and self.order.recorded[self.stable] > 0:
+            return f"{self.stable}, the way back, has no healthy server: traffic stays on {self.confirmed}"
+        return ""
+
+    def _degraded(self, msg: str) -> None:
+        promoted = "was promoted before" in msg
+        self.report.phase = "Healthy" if promoted else "Degraded"
+        self.report.outcome = "Promoted" if promoted else ""
+        self.report.weights = self.confirmed.plain() if promoted else None
+        self.report.msg = msg
+        self._say(msg)
+        if not promoted:
+            self._note_quietly({"kind": "phase", "phase": "Degraded", "msg": msg}, {"phase": "Degraded"})
+
+    def _end_lease(self) -> None:
+        try:
+            self.world.balancers.observe(self._lease(self.order.recorded, "ended"))
+        except ReleaseError as error:
+            self._say(f"the lease stays until it runs out: {error}")
+
+    def _where(self) -> str:
+        return str(self._sight.weights or self._sight.trouble) if self._sight else "no place: no balancer was seen"
+
+    # The journal
+
+    def _ask_journal(self, verb: str, **arguments: t.Any) -> t.Optional[t.Mapping[str, t.Any]]:
+        """Return the journal's answer, None while it is out of reach. Raises Fenced unless a restore is under way."""
+        try:
+            answer = self.world.journal(verb, key=self.order.key, run=self.order.run, **arguments)
+        except Fenced as error:
+            self._fenced = str(error)
+            if self.report.reason:
+                return None
+            raise
+        except Lost as error:
+            if self._blind_since is None:
+                self._blind_since = self.world.monotonic()
+                self._say(f"the journal: {error}")
+            return None
+        except ReleaseError as error:
+            if not self.report.reason:
+                raise
+            self._say(f"the journal: {error}")
+            return None
+        self._blind_since, self._answered_at = None, self.world.monotonic()
+        return answer
+
+    def _journal_or_back(self, verb: str, **arguments: t.Any) -> None:
+        """Write to the journal before anything moves: no journal, no step. Raises Back after PATIENCE, Fenced."""
+        started = self.world.monotonic()
+        while self._ask_journal(verb, **arguments) is None:
+            if self.world.monotonic() - started > PATIENCE:
+                raise Back("journal", f"the journal is out of reach for {span(PATIENCE)}")
+            self._watch()
+            self._wait("waiting for the journal")
+
+    def _note_quietly(self, entry: dict[str, t.Any], changes: t.Optional[dict[str, t.Any]] = None) -> None:
+        self._ask_journal("note", entry=entry, changes=changes or {})
+
+    def _say(self, line: str) -> None:
+        self._said_at = self.world.monotonic()
+        total = len(self.order.steps)
+        self.world.say(f"step {self._number}/{total}: {line}" if self._number else line)

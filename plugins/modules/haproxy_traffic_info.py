@@ -1,0 +1,88 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at the traffic of an app behind HAProxy."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: haproxy_traffic_info
+short_description: See how traffic is split between blue and green behind HAProxy
+version_added: 0.1.0
+author:
+  - The zerodowntime.bluegreen project (@zerodowntime)
+description:
+  - Reads the weights of an app from HAProxy's running process and from its map file, and the state and counters of
+    both backends. Changes nothing.
+options: {}
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - zerodowntime.bluegreen._haproxy
+  - zerodowntime.bluegreen._traffic
+seealso:
+  - module: zerodowntime.bluegreen.haproxy_traffic
+"""
+
+EXAMPLES = r"""
+- name: See which slot serves
+  zerodowntime.bluegreen.haproxy_traffic_info:
+    socket: /run/haproxy/admin.sock
+    slots: {blue: shop_blue, green: shop_green}
+  register: traffic
+"""
+
+RETURN = r"""
+weights:
+  description: The weights that stand; null when the balancers disagree or the state is not one of ours.
+  returned: success
+  type: dict
+  sample: {blue: 100, green: 0}
+fence:
+  description: The highest fence stored beside the weights.
+  returned: success
+  type: int
+  sample: 6
+trouble:
+  description: What is wrong with the state, empty when nothing is.
+  returned: success
+  type: str
+  sample: ""
+slots:
+  description: Each slot as the first balancer sees it, its health and its counters since HAProxy started.
+  returned: success
+  type: dict
+  sample: {blue: {up: true, ready: 3, requests: 1042, bad: 0, in_flight: 2}}
+facts:
+  description: Version and process id of the first balancer.
+  returned: success
+  type: dict
+  sample: {version: 2.6.12, pid: "812"}
+identity:
+  description: The canonical identity of the traffic object, the key of lock and journal.
+  returned: success
+  type: str
+  sample: haproxy:/run/haproxy/admin.sock:/etc/haproxy/zerodowntime.map:shop
+balancers:
+  description: What each balancer says, by name.
+  returned: success
+  type: dict
+"""
+
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._haproxy.driver import HAProxyTraffic
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic_module import main_info
+
+
+def main() -> None:
+    """Look at the traffic of HAProxy on this machine."""
+    main_info(HAProxyTraffic)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+#!/usr/bin/python
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of an action: it runs in the controller's process."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: traffic_shift
+short_description: Shift traffic to a new revision step by step, and back when it turns out to be bad
+version_added: 0.1.0
+author:
+  - The zerodowntime.bluegreen project (@zerodowntime)
+description:
+  - Owns everything between the first request moved and committed or restored, in one process.
+  - For each step it journals the intent, writes the weights (only over what it wrote last), proves at the data plane
+    that traffic moved, asks the gate, and journals the outcome.
+  - A failing gate, a refuted weight, a slot without healthy servers, somebody else's change, a lost journal, any
+    exception, a task timeout, SIGTERM, SIGINT and the death of the controller put the recorded traffic back first.
+  - It runs only with the lock of the release (M(zerodowntime.bluegreen.release_journal), verb C(acquire)).
+options:
+  state:
+    description:
+      - V(shifted) moves traffic to the canary of the release; V(restored) puts the recorded traffic of the release back.
+    type: str
+    choices: [shifted, restored]
+    default: shifted
+  traffic:
+    description: The traffic system, one name with its options, such as C(haproxy_traffic).
+    type: dict
+    required: true
+  journal:
+    description: Where the journal is, the options of M(zerodowntime.bluegreen.release_journal).
+    type: dict
+    required: true
+  key:
+    description: The identity of the traffic object, as the driver's C(_info) returns it.
+    type: str
+    required: true
+  run:
+    description: The run that holds the lock.
+    type: str
+    required: true
+  steps:
+    description: Percents of the canary, rising; 100 is added when it is not the last. A list, or text such as V(5,25,50,100).
+    type: raw
+    default: [100]
+  gate:
+    description:
+      - How measurements are judged at each step, the options of M(zerodowntime.bluegreen.metric_gate). Without it a step
+        ends when traffic is proven to have moved.
+    type: dict
+  verify:
+    description:
+      - How to prove at the data plane that traffic moved. When it is given, a move that cannot be proven is taken back.
+    type: dict
+    suboptions:
+      url:
+        description: An address behind the balancer that both slots answer, asked by GET.
+        type: str
+        required: true
+      header:
+        description: The header of the answer that tells the slots apart.
+        type: str
+      json_path:
+        description: The place of that value in a JSON answer, such as C(build.version), instead of a header.
+        type: str
+      slots:
+        description: The value with which each slot answers. By default what stable answers now, and the revision.
+        type: dict
+      cookies:
+        description: A cookie per slot (C(NAME=VALUE)) that binds a client to it; a slot with weight 0 must not answer to it.
+        type: dict
+      ca_path:
+        description: File with the certificates to trust.
+        type: path
+      validate_certs:
+        description: Whether the server's certificate is verified.
+        type: bool
+        default: true
+      timeout:
+        description: Seconds one probe may take.
+        type: float
+        default: 5.0
+      patience:
+        description: How long traffic may take to follow.
+        type: str
+        default: 10s
+  bake_time:
+    description: How long to watch at 100 % with the gate still on, before the release is journaled as promoted.
+    type: str
+    default: "0"
+  pause_timeout:
+    description: How long a pause may last before the recorded traffic is put back.
+    type: str
+    default: 1h
+  rollback_window:
+    description: How long the old slot stays warm after the promotion; V(0) means O(scale_down_delay).
+    type: str
+    default: "0"
+  scale_down_delay:
+    description: How long the old slot stays at least.
+    type: str
+    default: 30s
+  lease_ttl:
+    description:
+      - Where a driver is bound to a machine, how long that machine waits for a sign of life of this run before it puts
+        the recorded traffic back by itself.
+    type: str
+    default: 15s
+  restore_deadline:
+    description: How long a restore goes on trying balancers that cannot be reached.
+    type: str
+    default: 60s
+  reason:
+    description: Why the traffic is put back, for O(state=restored).
+    type: str
+  outcome:
+    description: What the journal says of a release that O(state=restored) took back.
+    type: str
+    choices: [RolledBack, Aborted]
+    default: RolledBack
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: partial
+    details: Options are checked; nothing is moved or predicted.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: none
+  idempotent:
+    description: A second call with the same options changes nothing.
+    support: full
+notes:
+  - Runs in the controller's process. The client libraries of the traffic system must be in the controller's Python.
+seealso:
+  - module: zerodowntime.bluegreen.release_journal
+  - module: zerodowntime.bluegreen.metric_gate
+"""
+
+EXAMPLES = r"""
+- name: Shift the traffic of the release that holds the lock
+  zerodowntime.bluegreen.traffic_shift:
+    traffic:
+      haproxy_traffic:
+        socket: /run/haproxy/admin.sock
+        slots: {blue: shop_blue, green: shop_green}
+    journal: {store: file, path: /var/lib/zerodowntime}
+    key: haproxy:/run/haproxy/admin.sock:/etc/haproxy/zerodowntime.map:shop
+    run: run-1
+    steps: [5, 25, 50, 100]
+    verify: {url: "http://127.0.0.1:8080/", header: X-Version}
+    bake_time: 5m
+"""
+
+RETURN = r"""
+outcome:
+  description: C(Promoted), C(RolledBack), C(Aborted), or empty when it is degraded.
+  returned: always
+  type: str
+  sample: Promoted
+phase:
+  description: C(Healthy), or C(Degraded) when a person has to look.
+  returned: always
+  type: str
+  sample: Healthy
+reason:
+  description: One word for what ended it.
+  returned: always
+  type: str
+  sample: gate
+weights:
+  description: The weights that stand; null when that is not known.
+  returned: always
+  type: dict
+  sample: {blue: 0, green: 100}
+steps:
+  description: Each step with its weights and how it was proven.
+  returned: always
+  type: list
+  elements: dict
+restore_seconds:
+  description: How long it took from the decision until all balancers had the recorded traffic back.
+  returned: always
+  type: float
+  sample: 0.004
+retire_after:
+  description: When the old slot may be retired, in seconds since the epoch.
+  returned: always
+  type: float
+"""
