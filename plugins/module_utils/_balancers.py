@@ -67,9 +67,15 @@ class Sight:
 class Balancers:
     """The balancers of one service, in the order in which they move."""
 
-    def __init__(self, members: t.Sequence[Balancer], monotonic: t.Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        members: t.Sequence[Balancer],
+        monotonic: t.Callable[[], float] = time.monotonic,
+        sleep: t.Callable[[float], None] = time.sleep,
+    ) -> None:
         self.members = members
         self._monotonic = monotonic
+        self._sleep = sleep
 
     def observe(self, lease: Lease = None) -> Sight:
         """Return what all balancers see now, asked at once. Raises the first error, with the balancer's name."""
@@ -139,7 +145,7 @@ class Balancers:
                 f"waiting for {', '.join(balancer.name for balancer in left)} to take the traffic back, "
                 f"{max(0, deadline - self._monotonic()):.0f} s left"
             )
-            time.sleep(1)
+            self._sleep(1)
         return answers
 
     def _put_back(self, done: t.Mapping[str, Result], weights: Weights, fence: t.Optional[int]) -> list[str]:
