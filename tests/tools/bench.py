@@ -59,7 +59,7 @@ class Bench:
         return self.collections / COLLECTION
 
     def copy_to(self, collections: Path) -> Path:
-        """Copy what git tracks, as it lies in the working tree, below C(collections); return the copy, a checkout too."""
+        """Copy what git tracks, as it lies now, below C(collections); return the copy, a checkout too."""
         target = collections / COLLECTION
         for name in _git(self.checkout, "ls-files", "-z").split("\0"):
             source = self.checkout / name

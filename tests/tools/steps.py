@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from dataclasses import dataclass
+from functools import partial
 
 from bench import Job, Skipped
 from environments import core_environment, cores, tools_environment
 from machine import need
+from package import build, importer
+from sanity import sanity
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,22 @@ class Step:
 
 def steps() -> list[Step]:
     """Return the steps that this machine's Pythons allow."""
+    every = cores()
+    ends = sorted({every[0], every[-1]}, key=every.index) if every else []
     return [
         Step("yamllint", "style of YAML", yamllint),
         Step("ruff", "faults and style of Python", ruff),
         Step("mypy", "types of module_utils, strict", mypy),
-        *(Step(f"unit-{core}", f"unit tests, ansible-core {core}", _pytest("unit", core)) for core in cores()),
+        Step("ansible-lint", "playbooks and roles, production profile", ansible_lint),
+        Step("changelog", "changelog fragments", changelog),
+        Step("docs", "documentation of plugins and roles", docs),
+        *(Step(f"build-{core}", f"built, installed, found: {core}", partial(build, core=core)) for core in ends),
+        Step("importer", "imported without a warning", importer),
+        *(Step(f"unit-{core}", f"unit tests, ansible-core {core}", _pytest("unit", core)) for core in every),
+        *(Step(f"sanity-{core}", f"ansible-test sanity of {core}", partial(sanity, core=core)) for core in every),
         *(
             Step(f"integration-{core}", f"real servers, ansible-core {core}", _pytest("integration", core), alone=True)
-            for core in _ends(cores())
+            for core in ends
         ),
     ]
 
@@ -56,6 +68,27 @@ def mypy(job: Job) -> None:
     job.run([tools / "mypy", "--config-file", config, "--cache-dir", cache, "-p", package], cwd=job.bench.collections)
 
 
+def ansible_lint(job: Job) -> None:
+    """Judge playbooks, roles and metadata by .ansible-lint."""
+    need(job, "git")
+    tools = tools_environment(job)
+    path = os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)])
+    job.run([tools / "ansible-lint", "--offline", "--profile", "production", "-f", "pep8"], PATH=path)
+
+
+def changelog(job: Job) -> None:
+    """Judge the fragments of the changelog."""
+    job.run([tools_environment(job) / "antsibull-changelog", "lint"])
+
+
+def docs(job: Job) -> None:
+    """Judge the markup and schema of the documentation that plugins and roles carry."""
+    tools = tools_environment(job)
+    path = os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)])
+    words = ["lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "."]
+    job.run([tools / "antsibull-docs", *words], PATH=path)
+
+
 def _pytest(kind: str, core: str) -> t.Callable[[Job], None]:
     def judge(job: Job) -> None:
         if not any((job.bench.tree / "tests" / kind).rglob("test_*.py")):
@@ -65,7 +98,3 @@ def _pytest(kind: str, core: str) -> t.Callable[[Job], None]:
         job.run([core_environment(job, core) / "python", "-m", "pytest", "-p", "no:cacheprovider", f"tests/{kind}"])
 
     return judge
-
-
-def _ends(versions: list[str]) -> list[str]:
-    return sorted({versions[0], versions[-1]}, key=versions.index) if versions else []
