@@ -45,8 +45,9 @@ class Port:
     """Call it with a verb and its arguments; C(_journal/journal.py) says which there are and what they answer.
 
     It completes what only this process knows: C(owner) gets machine, processes, environment, user and AWX job;
-    C(heartbeat) and C(note) the processes as they are now; C(command) its C(who). C(take_over) waits until the holder is seen dead
-    and tells so line by line; C(patient) are the seconds for which it bears signs of life. One call at a time.
+    C(heartbeat) and C(note) the processes as they are now; C(command) its C(who). C(take_over) waits until the holder
+    is seen dead and tells so line by line; C(patient) are the seconds for which it bears signs of life.
+    One call at a time.
 
     Raises Busy, Fenced (nothing more may be written), Unreachable (is a Lost: try again) and JournalError, all of them
     ReleaseError.
@@ -85,6 +86,8 @@ class Port:
     # -- where it is performed
 
     def _here(self) -> Callable[..., Answer]:
+        if self._action.becomes:
+            raise JournalError("the journal is written by the controller's process, where become does nothing")
         store = open_store(self._options)
         return Journal(DryStore(store) if self._check_mode else store).perform
 

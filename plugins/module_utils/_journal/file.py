@@ -22,6 +22,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.st
 NOTHING = "none"
 LOCK_SECONDS = 10.0
 ROOM = 1024 * 1024
+_NAME = re.compile(r"(?:.*-)?[0-9a-f]{16}\.json")
 
 
 class FileStore:
@@ -51,7 +52,7 @@ class FileStore:
                 names = os.listdir(self.path)
             except FileNotFoundError:
                 return []
-            found = (self._read(os.path.join(self.path, name))[0] for name in names if name.endswith(".json"))
+            found = (self._read(os.path.join(self.path, name))[0] for name in names if _NAME.fullmatch(name))
             return sorted(str(document["key"]) for document in found if document is not None)
 
     def check(self) -> dict[str, t.Any]:

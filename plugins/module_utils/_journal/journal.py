@@ -215,3 +215,9 @@ class Journal:
                 return {**answer, "changed": True}
             self._sleep(0.01 * random.random())
         raise Unreachable(f"the journal of {key} was changed by others {MOST_TRIES} times in a row: it was not written")
+
+
+def look(perform: t.Callable[..., Answer], key: t.Optional[str]) -> list[Answer]:
+    """Return the journal of C(key) with its history, or all in short; C(perform) is the journal's."""
+    answers = [perform("read", key=key)] if key is not None else perform("status")["journals"]
+    return [{name: value for name, value in answer.items() if name != "changed"} for answer in answers]

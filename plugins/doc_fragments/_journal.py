@@ -1,0 +1,36 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that say where the journal of releases is."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of all who use the journal."""
+
+    DOCUMENTATION = r"""
+options:
+  store:
+    description: What keeps the journals. V(file) is a directory with one file for each traffic object.
+    type: str
+    choices: [file]
+    default: file
+  path:
+    description:
+      - The directory of the V(file) store. It is made with mode C(0700) when it is not there. All who release the same
+        objects have to use the same one, and it has to outlive the job.
+    type: str
+    default: /var/lib/zerodowntime
+  machine:
+    description:
+      - The inventory name of the machine whose directory O(path) is, such as the balancer. By default it is the machine
+        that runs C(ansible-playbook).
+    type: str
+  ttl:
+    description:
+      - How long a lock has to stand still before its run counts as dead, such as V(60s). A run shows life at least six
+        times in that span.
+    type: str
+    default: 60s
+"""
