@@ -64,26 +64,27 @@ class Kind:
 def mix(load: Load) -> list[Kind]:
     """Return the kinds of request in the order they are sent, over and over. Raises ReleaseError for a bad request.
 
-    The shares are spread evenly and without chance, so that every hundred requests are alike.
+    Every hundred requests are alike, each kind spread evenly (smooth weighted round robin): no chance is involved.
     """
     where = target(load.url)
-    get = Kind(request("GET", where, where.path, load.headers))
-    special = []
-    if load.slow_path:
-        special.append((load.slow_share, Kind(request("GET", where, load.slow_path, load.headers), slow=True)))
+    shares: dict[Kind, int] = {}
     if load.post_path:
         body = load.post_body.encode()
-        special.append((load.post_share, Kind(request("POST", where, load.post_path, load.headers, body))))
-    owed = [0] * len(special)
+        shares[Kind(request("POST", where, load.post_path, load.headers, body))] = load.post_share
+    if load.slow_path:
+        shares[Kind(request("GET", where, load.slow_path, load.headers), slow=True)] = load.slow_share
+    rest = 100 - sum(shares.values())
+    if rest < 0 or any(share < 0 for share in shares.values()):
+        raise ReleaseError(f"the shares {', '.join(map(str, shares.values()))} are not percents that fit into 100")
+    shares[Kind(request("GET", where, where.path, load.headers))] = rest
+    owed = dict.fromkeys(shares, 0)
     order = []
     for _turn in range(100):
-        owed = [debt + share for debt, (share, _kind) in zip(owed, special)]
-        due = max(range(len(special)), key=lambda number: owed[number], default=-1)
-        if due >= 0 and owed[due] >= 100:
-            owed[due] -= 100
-            order.append(special[due][1])
-        else:
-            order.append(get)
+        for kind, share in shares.items():
+            owed[kind] += share
+        due = max(owed, key=lambda kind: owed[kind])
+        owed[due] -= 100
+        order.append(due)
     return order
 
 
@@ -147,7 +148,7 @@ class Client:
     def finished(self, connection: Connection, reusable: bool) -> None:
         """The request on C(connection) is counted; keep it for the next one, or close it."""
         self._busy.pop(connection, None)
-        if reusable and self._sending and len(self._open) <= self.load.connections:
+        if reusable and self._sending and len(self._idle) < self.load.connections:
             self._idle.append(connection)
         else:
             connection.abandon()

@@ -22,7 +22,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.targe
 
 @dataclass(frozen=True)
 class Probe:
-    """What one GET saw. C(status) is 0 without an answer; C(kind) then says why: C(refused), C(reset), C(cut), C(timeout).
+    """What one GET saw. C(status) is 0 without an answer; then C(kind) is C(refused), C(reset), C(cut) or C(timeout).
 
     C(revision) and C(slot) are empty where the answer does not carry them; C(seconds) is how long it took.
     """

@@ -41,7 +41,8 @@ class Tally:
         self.skipped = 0
         self.unfinished = 0
         self.first_dropped: list[dict[str, t.Any]] = []
-        self._started = self._ended = self._last_success = started
+        self._started = self._last_success = started
+        self._ended: t.Optional[float] = None
         self._gap = 0.0
 
     def success(self, now: float, revision: str, seconds: t.Optional[float]) -> None:
@@ -50,9 +51,9 @@ class Tally:
         of.requests += 1
         if seconds is not None:
             of.latency[latency_bucket(seconds)] += 1
-        if now - self._last_success > self._gap:
-            self._gap = now - self._last_success
-        self._last_success = max(self._last_success, now)
+        if self._ended is None:
+            self._gap = max(self._gap, now - self._last_success)
+            self._last_success = max(self._last_success, now)
 
     def error(self, revision: str, status: int, seconds: t.Optional[float]) -> None:
         """Count an answer of the application with a failure status."""
@@ -78,20 +79,21 @@ class Tally:
         self._last_success = max(self._last_success, until)
 
     def end(self, now: float) -> None:
-        """Sending ended: what follows is no gap any more."""
+        """Sending ended: the silence before counts as a gap, what comes after does not."""
         self._ended = now
+        self._gap = max(self._gap, now - self._last_success)
 
     def counts(self, now: float) -> dict[str, t.Any]:
         """Return the counts so far in the plain form that C(certificate) takes."""
-        ended = self._ended if self._ended > self._started else now
+        gap = self._gap if self._ended is not None else max(self._gap, now - self._last_success)
         return {
-            "seconds": ended - self._started,
+            "seconds": (now if self._ended is None else self._ended) - self._started,
             "dropped_by_kind": dict(self.dropped),
             "unattributed": self.unattributed,
             "throttled": self.throttled,
             "skipped": self.skipped,
             "unfinished": self.unfinished,
-            "longest_gap_seconds": max(self._gap, ended - self._last_success),
+            "longest_gap_seconds": gap,
             "first_dropped": list(self.first_dropped),
             "revisions": {
                 revision: {

@@ -81,7 +81,7 @@ def target(url: str) -> Target:
 def request(
     method: str, where: Target, path: str, headers: t.Mapping[str, str], body: bytes = b"", keep: bool = True
 ) -> bytes:
-    """Return the bytes of one HTTP/1.1 request; C(headers) win over our own. Raises ReleaseError for impossible ones."""
+    """Return the bytes of one HTTP/1.1 request; C(headers) win over our own. Raises ReleaseError for a bad one."""
     lines = {"host": f"Host: {where.authority}", "user-agent": "User-Agent: zerodowntime", "accept": "Accept: */*"}
     if not path.startswith("/") or _UNPRINTABLE.search(path):
         raise ReleaseError(f"{path!r} is not a path: it starts with / and has no spaces")

@@ -12,10 +12,10 @@
 | C(/slow?seconds=2) | the same, later |
 | C(/health) | 200, or 503 while unhealthy |
 | C(/metrics) | Prometheus text: C(http_requests_total), C(http_request_duration_seconds) of C(/) and C(/slow) |
-| C(/fault) | POST JSON with any of C(error_rate), C(healthy), C(latency) (seconds), C(reset) (next n requests); GET shows them |
+| C(/fault) | POST JSON: C(error_rate), C(healthy), C(latency) in seconds, C(reset) next n requests; GET shows them |
 
-Every answer carries C(X-Version), and C(X-Slot) when there is a slot. SIGTERM stops gracefully: the listener closes, what
-is in flight is answered, idle connections may bring one more request during C(--stop-grace), answered with
+Every answer carries C(X-Version), and C(X-Slot) when there is a slot. SIGTERM stops gracefully: the listener closes,
+what is in flight is answered, idle connections may bring one more request during C(--stop-grace), answered with
 C(Connection: close). C(--abrupt) dies at once instead.
 """
 
@@ -97,7 +97,7 @@ class App:
                   for status, count in sorted(self.statuses.items())]
         lines.append("# TYPE http_request_duration_seconds histogram")
         total = 0
-        for bound, count in zip((*map(str, BUCKETS), "+Inf"), self.durations):
+        for bound, count in zip((*map(str, BUCKETS), "+Inf"), self.durations, strict=True):
             total += count
             lines.append(f'http_request_duration_seconds_bucket{{{version},le="{bound}"}} {total}')
         lines.append(f"http_request_duration_seconds_sum{{{version}}} {self.duration_sum:.6f}")
