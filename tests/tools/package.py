@@ -17,6 +17,9 @@ from machine import need
 
 NAME = "zerodowntime.bluegreen"
 
+# Content that a user reads the documentation of.
+KINDS = ("module", "role", "filter", "test", "lookup", "callback")
+
 # What must not be shipped, wherever it stands in the path of a file.
 UNWANTED = {".git", ".ci", ".ansible", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__", "output"}
 
@@ -59,12 +62,12 @@ def importer(job: Job) -> None:
     documented = {
         content["content_name"]: content
         for content in result["docs_blob"]["contents"]
-        if content["content_type"] not in ("playbook",)
+        if content["content_type"] in KINDS
     }
     undocumented = sorted(name for name, content in documented.items() if not _has_documentation(content))
     if undocumented:
         raise Failed(f"without documentation: {', '.join(undocumented)}")
-    modules = _documented(job.bench.tree)["module"]
+    modules = _documented(job.bench.tree).get("module", [])
     lost = sorted(set(modules) - set(documented))
     if lost:
         raise Failed(f"the importer lost {', '.join(lost)}")
@@ -81,8 +84,8 @@ def _documented(collection: Path) -> dict[str, list[str]]:
     """Return kind of plugin -> the public names that C(collection) has of it."""
     names = {"module": [path.stem for path in sorted((collection / "plugins/modules").glob("[!_]*.py"))]}
     names["role"] = [path.parts[-3] for path in sorted(collection.glob("roles/*/meta/argument_specs.yml"))]
-    for folder, kind in (("filter", "filter"), ("test", "test"), ("lookup", "lookup"), ("callback", "callback")):
-        names[kind] = [path.stem for path in sorted((collection / "plugins" / folder).glob("[!_]*.py"))]
+    for kind in KINDS[2:]:
+        names[kind] = [path.stem for path in sorted((collection / "plugins" / kind).glob("[!_]*.py"))]
     return {kind: found for kind, found in names.items() if found}
 
 

@@ -51,6 +51,8 @@ def _hand_on_pip_settings(job: Job, tools: Path, home: Path) -> None:
         key, _equals, value = line.partition("=")
         # The environment, which wins, is listed first.
         settings.setdefault(key.rpartition(".")[2], " ".join(ast.literal_eval(value).split()))
+    # Its own pip calls fill the log with the names of wheels.
+    settings["quiet"] = "1"
     config = home / ".config/pip/pip.conf"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text("\n".join(["[global]", *(f"{key} = {value}" for key, value in settings.items()), ""]))

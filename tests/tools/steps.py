@@ -9,6 +9,7 @@ import os
 import typing as t
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from bench import Job, Skipped
 from environments import core_environment, cores, tools_environment
@@ -39,6 +40,8 @@ def steps() -> list[Step]:
         Step("changelog", "changelog fragments", changelog),
         Step("docs", "documentation of plugins and roles", docs),
         *(Step(f"build-{core}", f"built, installed, found: {core}", partial(build, core=core)) for core in ends),
+        *(Step(f"drift-{core}", f"options as documented, {core}", partial(drift, core=core)) for core in ends),
+        Step("checks", "these checks themselves", checks),
         Step("importer", "imported without a warning", importer),
         *(Step(f"unit-{core}", f"unit tests, ansible-core {core}", _pytest("unit", core)) for core in every),
         *(Step(f"sanity-{core}", f"ansible-test sanity of {core}", partial(sanity, core=core)) for core in every),
@@ -87,6 +90,19 @@ def docs(job: Job) -> None:
     path = os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)])
     words = ["lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "."]
     job.run([tools / "antsibull-docs", *words], PATH=path)
+
+
+def drift(job: Job, core: str) -> None:
+    """Compare defaults with argument specs, and what actions take with what is documented."""
+    python = core_environment(job, core) / "python"
+    here = Path(__file__).parent
+    job.run([python, here / "check_argument_specs.py", job.bench.tree])
+    job.run([python, here / "check_action_specs.py", job.bench.tree], PYTHONPATH=str(job.bench.collections))
+
+
+def checks(job: Job) -> None:
+    """Judge the drift checks: each finds what it is there for."""
+    job.run([tools_environment(job) / "python", "-m", "pytest", "-p", "no:cacheprovider", "tests/tools"])
 
 
 def _pytest(kind: str, core: str) -> t.Callable[[Job], None]:
