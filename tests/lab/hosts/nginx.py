@@ -68,7 +68,8 @@ class Nginx:
         # Root's workers would be another user, who may not enter a test's folders.
         user_line = f"user {user or 'root root'};\n" if os.geteuid() == 0 else ""
         temporary = "".join(
-            f"    {name}_temp_path {folder}/temporary/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+            f"    {name}_temp_path {folder}/temporary/{name};\n"
+            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         self.config.write_text(
             f"{user_line}worker_processes 2;\ndaemon off;\npid {self.pid_file};\nerror_log {self.log} info;\n"
