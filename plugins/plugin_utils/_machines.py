@@ -66,7 +66,7 @@ class Machine:
         try:
             return cls(name, lambda: _Remote.to(action, name, variables, task_vars), secrets)
         except AnsibleError as error:
-            raise ReleaseError(f"{name}: {_one_line(error)}") from error
+            raise ReleaseError(f"{name}: {one_line(error)}") from error
 
     def module(self, name: str, args: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Run the module C(name) there, in the check mode of the action, and return its result in plain types.
@@ -101,7 +101,7 @@ class Machine:
                 remote.close()
 
     def _failure(self, why: object, lost: bool = False) -> dict[str, t.Any]:
-        failure = {"failed": True, "msg": self._hidden(f"{self.name}: {_one_line(why)}")}
+        failure = {"failed": True, "msg": self._hidden(f"{self.name}: {one_line(why)}")}
         return {**failure, "lost": True} if lost else failure
 
     def _hidden(self, value: t.Any) -> t.Any:
@@ -195,14 +195,7 @@ class _Remote(ActionBase):
         templar: Templar,
         task_vars: Mapping[str, t.Any],
     ) -> PlayContext:
-        def asked(attribute: str) -> str | None:
-            # What --ask-pass and --ask-become-pass got, unless it stems from the variables of the action's own host.
-            if any(variable in task_vars for variable in C.MAGIC_VARIABLE_MAPPING[attribute]):
-                return None
-            return getattr(action._play_context, attribute)
-
-        passwords = {"conn_pass": asked("password"), "become_pass": asked("become_pass")}
-        play_context = PlayContext(None, passwords, action._play_context.connection_lockfd)
+        play_context = PlayContext(None, asked_passwords(action, task_vars), action._play_context.connection_lockfd)
         play_context = play_context.set_task_and_variable_override(task=task, variables=variables, templar=templar)
         play_context.post_validate(templar=templar)
         play_context.remote_addr = play_context.remote_addr or name
@@ -233,9 +226,21 @@ class _Remote(ActionBase):
         self._connection.close()
 
 
+def asked_passwords(action: ActionBase, task_vars: Mapping[str, t.Any]) -> dict[str, str | None]:
+    """Return what --ask-pass and --ask-become-pass got, but no password of the action's own host's variables."""
+
+    def asked(attribute: str) -> str | None:
+        if any(variable in task_vars for variable in C.MAGIC_VARIABLE_MAPPING[attribute]):
+            return None
+        return getattr(action._play_context, attribute) or None
+
+    return {"conn_pass": asked("password"), "become_pass": asked("become_pass")}
+
+
 def _private(key: str) -> bool:
     return key in _NOT_FOR_CALLERS or key.startswith("_ansible_")
 
 
-def _one_line(text: object) -> str:
+def one_line(text: object) -> str:
+    """Return C(text) as one line that fits a sentence."""
     return " ".join(str(text).split())[:SENTENCE_LENGTH]
