@@ -25,8 +25,10 @@ Change = tuple[Document, Answer]
 
 SCHEMA = 1
 KEEP = 20
-# A ConfigMap holds 1 MiB and a DynamoDB item 400 KB.
-MOST_BYTES = 256 * 1024
+# A ConfigMap holds 1 MiB, a DynamoDB item 400 KB, and each heartbeat writes the whole.
+MOST_BYTES = 128 * 1024
+MOST_RECORD_BYTES = 32 * 1024
+MOST_ENTRY_BYTES = 4096
 MOST_ENTRIES = 300
 MOST_OLD_ENTRIES = 15
 MOST_WAITING_COMMANDS = 20
@@ -368,23 +370,25 @@ def command(
 ) -> Change:
     """Leave C(verb) for the run that holds the release; the answer has its number C(n) and the C(holder).
 
-    C(release) and C(step) are what it is meant for, by default where the release stands now. The same command again
-    while the first one waits is the first one. C(n) is None where no run is there to hear it or nothing is left to be
-    done: C(next) then says what the command would lead to, and whoever gave it does it with C(take_over).
+    C(release) and C(step) are what it is meant for, by default where the release stands now; the step binds C(promote)
+    only. The same command again while the first one waits is the first one. C(n) is None where no run is there to hear
+    it or nothing is left to be done: C(next) then says what the command would lead to, and whoever gave it does it with
+    C(take_over).
     Raises Refusal with the table's sentence, or when release or step are no longer the ones it was meant for.
     """
     after = checked(document, key)
     if verb not in ORDERS:
         raise Refusal(f"{verb} is not a command to a running release: there are {', '.join(ORDERS)}")
-    to = _allowed(after, verb)
     current, lock = last(after), after["lock"]
-    if current is None:  # the table has refused every order already; this tells the type checker
+    if current is None:
+        _allowed(after, verb)
         raise Refusal(f"nothing was ever released at {key}")
     if release is not None and release != current["id"]:
         raise Refusal(f"{verb} was meant for release {release}, but the newest one of {key} is {current['id']}")
-    if step is not None and step != current["step"]:
+    if verb == "promote" and step is not None and step != current["step"]:
         stands = _at_step(current["step"], current["steps"])
         raise Refusal(f"{verb} was meant for step {step}, but {_named(current)} is {stands}")
+    to = _allowed(after, verb)
     answer = {"n": None, "holder": holder(lock, now), "release": current["id"], "next": _plain_state(to)}
     if lock is None and verb in ("promote", "pause") and to != state_of(current):
         raise Refusal(f"no run is there to {verb} {_named(current)}: run resume to put its traffic back")
@@ -567,7 +571,7 @@ def _opening(owner: t.Mapping[str, t.Any], release: t.Mapping[str, t.Any], now: 
         "commands": [],
     }
     _known(release, tuple(_OPENING))
-    opening.update(_sized(release))
+    _set(opening, release)
     return opening
 
 
@@ -623,7 +627,7 @@ def _lives_in(lock: Document, processes: t.Optional[t.Sequence[t.Mapping[str, t.
 def _change(release: dict[str, t.Any], changes: t.Mapping[str, t.Any], now: float) -> None:
     _known(changes, tuple(name for name in _OPENING if name not in _FIXED))
     phase = release["phase"]
-    release.update(_sized(changes))
+    _set(release, changes)
     try:
         state = state_of(release)
     except ValueError as error:
@@ -636,12 +640,12 @@ def _change(release: dict[str, t.Any], changes: t.Mapping[str, t.Any], now: floa
     release["updated"] = now
 
 
-def _sized(fields: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def _set(release: dict[str, t.Any], fields: t.Mapping[str, t.Any]) -> None:
     """What is only told may be cut; what a restore needs is taken whole or not at all."""
-    sized = {name: _capped(value) if name in _TOLD else copy.deepcopy(value) for name, value in fields.items()}
-    if len(_text(sized)) > MOST_BYTES // 4:
-        raise Refusal(f"the release record would grow by {len(_text(sized))} bytes, {MOST_BYTES // 4} is the most")
-    return sized
+    release.update({name: _capped(value) if name in _TOLD else copy.deepcopy(value) for name, value in fields.items()})
+    size = len(_text({name: release[name] for name in _OPENING}))
+    if size > MOST_RECORD_BYTES:
+        raise Refusal(f"the record of {_named(release)} would have {size} bytes, {MOST_RECORD_BYTES} are the most")
 
 
 def _known(fields: t.Mapping[str, t.Any], names: t.Sequence[str]) -> None:
@@ -652,7 +656,10 @@ def _known(fields: t.Mapping[str, t.Any], names: t.Sequence[str]) -> None:
 
 def _append(release: dict[str, t.Any], entry: t.Mapping[str, t.Any], now: float) -> int:
     release["entry"] += 1
-    release["entries"].append({**_capped(dict(entry)), "n": release["entry"], "at": now})
+    told = _capped(dict(entry))
+    if len(_text(told)) > MOST_ENTRY_BYTES:
+        told = {name: value for name, value in told.items() if not isinstance(value, (dict, list))}
+    release["entries"].append({**told, "n": release["entry"], "at": now})
     release["updated"] = now
     if len(release["entries"]) > MOST_ENTRIES:
         _shorten(release, MOST_ENTRIES)
