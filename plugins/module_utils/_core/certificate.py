@@ -38,7 +38,7 @@ def certificate(counts: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "upper_bound_95": upper_limit(dropped, requests, 0.95) if requests else 1.0,
         "seconds": round(counts["seconds"], 3),
         "throttled": counts["throttled"],
-        "skipped": counts["skipped"],
+        "unsent": counts["unsent"],
         "unfinished": counts["unfinished"],
         "first_dropped": list(counts["first_dropped"]),
     }
@@ -80,7 +80,7 @@ def sentence(report: t.Mapping[str, t.Any]) -> str:
     for name, words in (
         ("throttled", "answered 429 and backed off from"),
         ("unfinished", "still in flight at the end"),
-        ("skipped", "not sent because this client could not keep up"),
+        ("unsent", "not sent because this client could not keep up"),
     ):
         if report[name]:
             parts.append(f"{report[name]:,} {words}")

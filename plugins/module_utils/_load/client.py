@@ -28,7 +28,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.targe
 Watch = t.Callable[[float], t.Optional[float]]
 
 TICK = 0.05
-CATCH_UP = 1.0  # seconds of due requests sent at once after a stall of this process; the rest is skipped
+CATCH_UP = 1.0  # seconds of due requests sent at once after a stall of this process; the rest is never sent
 BACKOFF = (1.0, 60.0)
 _OUR_LIMITS = (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 
@@ -192,7 +192,7 @@ class Client:
             due = int((now - self._origin) * rate) + 1 - self._sent
             surplus = due - max(1, int(CATCH_UP * rate))
             if surplus > 0:
-                self.tally.skipped += surplus
+                self.tally.unsent += surplus
                 self._origin += surplus / rate
                 due -= surplus
             for _number in range(due):
@@ -218,7 +218,7 @@ class Client:
             self._busy[connection] = now
             connection.opening = self.loop.create_task(self._connect(connection))
         else:
-            self.tally.skipped += 1
+            self.tally.unsent += 1
 
     def _ready(self) -> t.Optional[Connection]:
         """Return the connection that is idle longest and clean, or None. Readable means closed or about to be read."""

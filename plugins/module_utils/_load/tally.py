@@ -38,7 +38,7 @@ class Tally:
         self.dropped: Counter[str] = Counter(dict.fromkeys(KINDS, 0))
         self.unattributed = 0
         self.throttled = 0
-        self.skipped = 0
+        self.unsent = 0
         self.unfinished = 0
         self.first_dropped: list[dict[str, t.Any]] = []
         self._started = self._last_success = started
@@ -91,7 +91,7 @@ class Tally:
             "dropped_by_kind": dict(self.dropped),
             "unattributed": self.unattributed,
             "throttled": self.throttled,
-            "skipped": self.skipped,
+            "unsent": self.unsent,
             "unfinished": self.unfinished,
             "longest_gap_seconds": gap,
             "first_dropped": list(self.first_dropped),
