@@ -40,10 +40,9 @@ def wait(
             first = answer
         if gone(answer["holder"]["owner"]):
             say(f"{answer['sentence']}; its processes are gone from this machine: taking over")
+            # Not taken: another one was quicker, or a worker that we did not know of lives.
             answer = look(dead=answer["record"])
-            if answer["taken"]:
-                break
-            # Another one was quicker, or a worker we did not know of lives: look on.
+            continue
         left = max(0.0, answer["patience"] - answer["silent"])
         if monotonic() - said >= 5:
             say(f"{answer['sentence']}; silent for {_text(answer['silent'])}, taken over if so for {_text(left)} more")
