@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The zerodowntime.bluegreen project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a task file of the user's on the machines of a slot; any failure there fails this one task, so that rescue runs."""
+"""Run a task file of the user's on the machines of a slot; any failure there fails this one task, so rescue runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import duration
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _pulse
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._nested_play import NestedPlay, Outcome
 
@@ -24,7 +25,9 @@ class ActionModule(ReleaseAction):
         "variables": {"type": "dict", "default": {}},
         "hook": {"type": "str"},
         "deadline": {"type": "str"},
+        **_pulse.SPEC,
     }
+    RULES = _pulse.RULES
 
     def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the result of the task file's play; raises ReleaseError before the first task when it cannot begin."""
@@ -38,6 +41,9 @@ class ActionModule(ReleaseAction):
         variables = params["variables"]
         if params["slot"]:
             variables = {**variables, "release_slot": params["slot"]}
+        pulse = _pulse.Pulse(self, params, task_vars)
+        # Begun and ended are journaled, so that nobody reruns the file blindly.
+        pulse.note("hook_begun", hook=title)
         try:
             outcome = play.run(
                 file,
@@ -46,10 +52,14 @@ class ActionModule(ReleaseAction):
                 say=lambda line: self.say(f"{title}: {line}"),
                 seconds=seconds,
                 connection="local" if local else None,
+                listen=pulse,
             )
         except ReleaseError as error:
             raise ReleaseError(f"{title}: {error}") from error
-        return _result(title, outcome)
+        result = _result(title, outcome)
+        pulse.note("hook_ended", hook=title, msg=result.get("msg", ""))
+        pulse.rest()
+        return {**result, "aborted": bool(pulse())}
 
 
 def _result(title: str, outcome: Outcome) -> dict[str, t.Any]:
@@ -80,7 +90,7 @@ def verdict(outcome: Outcome) -> str:
 def _found(path: str, inventory_dir: str | None) -> str:
     if not os.path.isabs(path):
         if not inventory_dir:
-            raise ReleaseError(f"the task file {path} is relative, and the inventory has no folder: write the whole path")
+            raise ReleaseError(f"the task file {path} is relative, but the inventory has no folder: write all of it")
         path = os.path.join(inventory_dir, path)
     if not os.path.isfile(path):
         raise ReleaseError(f"there is no task file {path}")

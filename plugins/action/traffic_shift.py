@@ -53,6 +53,7 @@ class ActionModule(ReleaseAction):
         "lease_ttl": {"type": "str", "default": "15s"},
         "restore_deadline": {"type": "str", "default": "60s"},
         "reason": {"type": "str"},
+        "promoted_too": {"type": "bool", "default": False},
         "outcome": {"type": "str", "choices": ["RolledBack", "Aborted"], "default": "RolledBack"},
     }
 
@@ -79,7 +80,9 @@ class ActionModule(ReleaseAction):
             shift = Shift(order, world)
             try:
                 if params["state"] == "restored":
-                    report = shift.restore(params["reason"] or "restore asked for", params["outcome"])
+                    # What the shift itself has restored already keeps its name.
+                    outcome = params["outcome"] if release["outcome"] in (None, "Promoted") else release["outcome"]
+                    report = shift.restore(params["reason"] or "restore asked for", outcome, params["promoted_too"])
                 else:
                     report = shift.run()
             except Interrupted as error:
@@ -103,7 +106,9 @@ class ActionModule(ReleaseAction):
     ) -> _verify.FrontDoor | None:
         if params["verify"] is None or params["state"] == "restored":
             return None
-        return front_door(params["verify"], sight.weights.only() if sight.weights else None, release["revision"])
+        serving = sight.weights.only() if sight.weights else None
+        # Of a first release there is one slot only, and it answers with the new revision already.
+        return front_door(params["verify"], serving, release["revision"] if serving != release["canary"] else None)
 
 
 def _parsed(params: dict[str, t.Any]) -> tuple[list[int], dict[str, float]]:
@@ -165,8 +170,16 @@ def _result(report: Report, state: str) -> dict[str, t.Any]:
         "phase": report.phase,
         "reason": report.reason,
         "msg": report.msg,
+        "where": _where(report),
         "weights": report.weights,
         "steps": report.steps,
         "restore_seconds": report.restore_seconds,
         "retire_after": report.retire_after,
     }
+
+
+def _where(report: Report) -> str:
+    """Return the sentence that tells an operator where traffic is now."""
+    if report.weights is None:
+        return "Where traffic is now must be looked at: run status, then resume or rollback."
+    return f"Traffic is on blue {report.weights['blue']} / green {report.weights['green']}."

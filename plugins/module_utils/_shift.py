@@ -154,9 +154,13 @@ class Shift:
             raise
         return self.report
 
-    def restore(self, reason: str, outcome: str = "RolledBack") -> Report:
-        """Put the recorded traffic back, for a run that died or failed, and return the Report."""
+    def restore(self, reason: str, outcome: str = "RolledBack", promoted_too: bool = False) -> Report:
+        """Put the recorded traffic back, for a run that died or failed, and return the Report.
+
+        A release that is journaled as promoted stays, unless C(promoted_too).
+        """
         self._ask_journal("heartbeat")
+        self._committing = not promoted_too
         self._restore(reason, reason, outcome)
         return self.report
 
@@ -235,7 +239,8 @@ class Shift:
     def _wait_for_a_way_back(self) -> None:
         """Take no step forward while the stable slot is unhealthy: there would be no way back."""
         started = self.world.monotonic()
-        while self._stable_is_down():
+        # A first release has none: nothing served before it.
+        while self.order.recorded[self.stable] > 0 and self._stable_is_down():
             if self.world.monotonic() - started > self.order.pause_timeout:
                 raise Back("stable_down", f"{self.stable}, the way back, has no healthy server")
             self._wait(f"{self.stable}, the way back, is unhealthy: no step forward")

@@ -135,7 +135,10 @@ def move(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = False
                 f"{driver.identity()}: weights are {before.weights or before.trouble}, "
                 f"expected {' or '.join(map(str, expected))}; somebody else changed them; nothing was written"
             )
-        silent = [slot for slot in SLOTS if weights[slot] > 0 and before.slots[slot].up is False]
+        had = before.weights
+        silent = [
+            slot for slot in SLOTS if weights[slot] > (had[slot] if had else 0) and before.slots[slot].up is False
+        ]
         if silent and not force:
             raise Refused(
                 f"{driver.identity()}: {silent[0]} has no healthy server and would get {weights[silent[0]]} % "

@@ -9,11 +9,12 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verification import judge, sample_needed
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verification import (
+    MOST_PROBES,
+    judge,
+    sample_needed,
+)
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, Weights
-
-# More probes than this would be load, not verification.
-MOST_PROBES = 400
 
 
 @dataclass(frozen=True)
@@ -62,33 +63,33 @@ def prove(
     seconds to follow. Raises what the balancers raise.
     """
     deadline = monotonic() + patience
+    seen = dict.fromkeys(SLOTS, 0)
+    first = balancers.observe()
     while True:
-        first = balancers.observe()
-        seen, oddity = _through_the_door(door, asked, before)
+        oddity = _through_the_door(door, asked, before, seen) if door else None
         proof = oddity or _weigh(asked, before, seen, first, balancers.observe())
         if proof.verdict == "verified" or monotonic() >= deadline or (proof.verdict == "unverifiable" and not door):
             return proof
         sleep(0.2)
+        if proof.verdict == "refuted":
+            # It may still be on its way: what was seen until now says nothing of what comes.
+            seen, first = dict.fromkeys(SLOTS, 0), balancers.observe()
 
 
-def _through_the_door(
-    door: t.Optional[FrontDoor], asked: Weights, before: Weights
-) -> tuple[dict[str, int], t.Optional[Proof]]:
-    seen = dict.fromkeys(SLOTS, 0)
-    if door is None:
-        return seen, None
+def _through_the_door(door: FrontDoor, asked: Weights, before: Weights, seen: dict[str, int]) -> t.Optional[Proof]:
+    """Add to C(seen) what the front door answers; return the proof when an answer settles it at once."""
     for _number in range(min(MOST_PROBES, sample_needed(asked.green, before.green))):
         value = door.ask(None)
         slot = door.slot_of(value)
         if slot is None:
-            return seen, _odd(door, value)
+            return _odd(door, value)
         seen[slot] += 1
         if asked[slot] == 0:
-            break
+            return Proof("refuted", f"{slot} still answers, and has weight 0")
     for slot, cookie in door.cookies.items():
         if asked[slot] == 0 and door.slot_of(door.ask(cookie)) == slot:
-            return seen, Proof("refuted", f"a client with the cookie of {slot} still reaches {slot}, which has weight 0")
-    return seen, None
+            return Proof("refuted", f"a client with the cookie of {slot} still reaches {slot}, which has weight 0")
+    return None
 
 
 def _odd(door: FrontDoor, value: t.Optional[str]) -> Proof:

@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - The zerodowntime.bluegreen project (@zerodowntime)
 description:
-  - Runs a task file (start, stop, a hook) as a play of its own on the machines of a slot, all of them at once, each with
-    its own variables and connection. Vault, extra variables, C(--check) and C(--diff) are those of the run;
+  - Runs a task file (start, stop, a hook) as a play of its own on the machines of a slot, all of them at once, each
+    with its own variables and connection. Vault, extra variables, C(--check) and C(--diff) are those of the run;
     C(--limit), C(--tags), C(--start-at-task) and C(--step) do not reach into the file.
   - A failure, an unreachable machine, an unknown module or a mistake in the file fails this one task with one sentence
     that names the machine and the task, so that the C(rescue) around it runs. The other machines finish the task at
@@ -53,6 +53,15 @@ options:
 notes:
   - The tasks are those of another play. What they register or set as facts is not seen outside of the file.
   - At most 50 machines work at the same moment.
+  journal:
+    description: Where the journal is, for a run that keeps its lock and hears of an abort meanwhile.
+    type: dict
+  key:
+    description: The key of the journal.
+    type: str
+  run:
+    description: The run that holds the lock.
+    type: str
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -63,7 +72,8 @@ attributes:
     support: full
     details: As far as the modules in the file support it. Each difference names its machine.
   idempotent:
-    description: When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: partial
     details: As far as the tasks in the file are.
 seealso:

@@ -116,6 +116,10 @@ options:
   reason:
     description: Why the traffic is put back, for O(state=restored).
     type: str
+  promoted_too:
+    description: Whether O(state=restored) takes back a release that is journaled as promoted, which is a rollback.
+    type: bool
+    default: false
   outcome:
     description: What the journal says of a release that O(state=restored) took back.
     type: str
@@ -170,6 +174,11 @@ reason:
   returned: always
   type: str
   sample: gate
+where:
+  description: Where traffic is now, as a sentence.
+  returned: always
+  type: str
+  sample: Traffic is on blue 0 / green 100.
 weights:
   description: The weights that stand; null when that is not known.
   returned: always

@@ -59,7 +59,7 @@ class ReleaseAction(ActionBase):
         try:
             result.update(self.here(plain(params), variables))
         except ReleaseError as error:
-            result.update(failed=True, msg=str(error))
+            result.update(failed=True, msg=str(error), aborted=getattr(error, "aborted", False))
         except AnsibleConnectionFailure as error:
             # UNREACHABLE skips rescue and always (all cores): a lost machine has to be a failure.
             result.update(failed=True, msg=f"connection lost: {error}")

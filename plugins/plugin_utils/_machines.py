@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Another machine of the inventory, reached from within an action: C(Machine).
 
-An option nested in C(release_traffic) has no task of its own to delegate, so the connections to balancers are opened here:
-from the machine's own variables, the configuration and the command line, as Ansible opens its own. What this takes of
-ansible-core's private parts stands in C(_Remote) and holds for ansible-core 2.16 to 2.21.
+An option nested in C(release_traffic) has no task of its own to delegate, so the connections to balancers are opened
+here: from the machine's own variables, the configuration and the command line, as Ansible opens its own. What this
+takes of ansible-core's private parts stands in C(_Remote) and C(asked_passwords), for ansible-core 2.16 to 2.21.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _NOT_FOR_CALLERS = {"invocation", "exception", "warnings", "deprecations"}
 class Machine:
     """A machine of the inventory other than the task's own host; different threads may use different machines at once.
 
-    A call that an exception ends from outside (raised by a signal handler, say) costs its connection and nothing else: the
-    next call opens a new one. What the module of the interrupted call was doing on the machine may go on there.
+    A call that an exception ends from outside (raised by a signal handler, say) costs its connection and nothing else:
+    the next call opens a new one. What the module of the interrupted call was doing on the machine may go on there.
     """
 
     def __init__(self, name: str, connect: t.Callable[[], _Remote], secrets: Iterable[str] = ()) -> None:
@@ -71,10 +71,10 @@ class Machine:
     def module(self, name: str, args: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Run the module C(name) there, in the check mode of the action, and return its result in plain types.
 
-        No answer (the machine refused, was lost on the way, or the module died) is C(failed) and C(lost) with one sentence:
-        what the module did is then unknown. A module that cannot be sent at all is C(failed) with one sentence.
+        No answer (the machine refused, was lost on the way, or the module died) is C(failed) and C(lost) with one
+        sentence: what the module did is then unknown. A module that cannot be sent is C(failed) with one sentence.
         """
-        # Not to be found here while in use: the next call must not get a connection that an interrupted one left half read.
+        # Not to be found here while in use: the next call must not get what an interrupted one left half read.
         remote, self._idle = self._idle, None
         try:
             if remote is None:
@@ -89,7 +89,8 @@ class Machine:
         self._idle = remote
         if "module_stdout" in result:  # what was printed was not a result
             words = (result.get("module_stderr") or result["module_stdout"] or "").strip().splitlines()
-            return self._failure(f"no answer from {name}: {words[-1] if words else 'it ended without a word'}", lost=True)
+            last = words[-1] if words else "it ended without a word"
+            return self._failure(f"no answer from {name}: {last}", lost=True)
         answer = {key: self._hidden(value) for key, value in result.items() if not _private(key)}
         return {"changed": False, "failed": False, **answer}
 
@@ -119,16 +120,14 @@ class _Remote(ActionBase):
     """An action that is never run, only there to send modules over the connection of another machine."""
 
     _variables: dict[str, t.Any]
-    # Plugin loaders and option templating are not made for threads. A signal handler may come while its own thread opens.
+    # Plugin loaders and templates of options are not made for threads. Reentrant: a signal handler may open one too.
     _opening = threading.RLock()
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         raise AnsibleError("not a task")
 
     @classmethod
-    def to(
-        cls, action: ActionBase, name: str, variables: dict[str, t.Any], task_vars: Mapping[str, t.Any]
-    ) -> _Remote:
+    def to(cls, action: ActionBase, name: str, variables: dict[str, t.Any], task_vars: Mapping[str, t.Any]) -> _Remote:
         """Return the connection to the machine, as TaskExecutor would make it for a task of that host."""
         with cls._opening:
             templar = Templar(loader=action._loader, variables=variables)
@@ -179,7 +178,7 @@ class _Remote(ActionBase):
 
     @staticmethod
     def _task_for(action: ActionBase) -> Task:
-        """Return a task with the command line's connection keywords: those of the action's own task are for another host."""
+        """Return a task with the command line's keywords for connections: the action's own are for its own host."""
         task = Task()
         task.action = action._task.action
         for keyword in ("check_mode", "diff", "no_log", "environment"):
@@ -216,8 +215,8 @@ class _Remote(ActionBase):
         ]
 
     def execute(self, name: str, args: Mapping[str, t.Any]) -> dict[str, t.Any]:
-        """Return the module's result as ansible-core gives it; raises AnsibleConnectionFailure, AnsibleError or OSError."""
-        # A controller that was interrupted takes this folder with it; a restore after that still has to build its module.
+        """Return the module's result as ansible-core gives it; raises AnsibleError or OSError."""
+        # An interrupted controller removes this folder; a restore after that still has to build its module.
         os.makedirs(C.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
         return self._execute_module(module_name=name, module_args=dict(args), task_vars=self._variables)
 

@@ -3,11 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A play within an action: users' own task files on the machines of a slot, in parallel.
 
-C(include_tasks) with delegation is serial, sees the wrong variables and skips rescue when a machine is unreachable; a second
-play is skipped under C(--limit); a subprocess loses vault and extra variables. So the action's worker runs a play of its own.
+C(include_tasks) with delegation is serial, sees the wrong variables and skips rescue when a machine is unreachable; a
+second play is skipped under C(--limit); a subprocess loses vault and extra variables. So the action's worker runs a
+play of its own.
 
-What this takes of ansible-core's private parts stands in C(_queue_manager), C(_whole_inventory) and C(_whole_file) and holds
-for ansible-core 2.16 to 2.21. All of it changes the worker's own copies only: Ansible forks a worker for each task.
+What this takes of ansible-core's private parts stands in C(_Queue), C(_whole_inventory) and C(_whole_file), for
+ansible-core 2.16 to 2.21. It changes the worker's own copies only: Ansible forks a worker for each task.
 """
 
 from __future__ import annotations
@@ -90,11 +91,13 @@ class NestedPlay:
         say: Callable[[str], None],
         seconds: float | None = None,
         connection: str | None = None,
+        listen: Callable[[], str] = str,
     ) -> Outcome:
         """Run the tasks of C(file) and return what became of the machines, at the latest after C(seconds).
 
-        The first failure ends the play for all machines once the task at hand is done. Raises ReleaseError when the file
-        cannot be read as tasks: nothing has run then. Does not return at all when the controller has died.
+        C(listen) is asked several times a second and ends the play with the sentence it returns, if it returns one.
+        The first failure ends the play for all machines once the task at hand is done. Raises ReleaseError when the
+        file cannot be read as tasks: nothing has run then. Does not return at all when the controller has died.
         """
         keywords = {"connection": connection} if connection else {}
         with _whole_file():
@@ -120,7 +123,7 @@ class NestedPlay:
             except AnsibleError as error:
                 raise ReleaseError(_where(error)) from error
             events = _Events(machines, say)
-            queue = _queue_manager(
+            queue = _Queue(
                 events,
                 inventory=self._inventory,
                 variable_manager=self._variable_manager,
@@ -129,12 +132,11 @@ class NestedPlay:
                 forks=min(len(machines), MOST_FORKS),
             )
             events.queue = queue
-            guard = _Guard(queue.terminate, seconds)
+            guard = _Guard(queue.terminate, seconds, listen)
             trouble = ""
             try:
                 with guard, events.told_while(guard):
-                    code = queue.run(play)
-                    trouble = "" if code == 0 else f"the play ended with code {int(code)}"
+                    trouble = queue.trouble(queue.run(play))
             except AnsibleEndPlay:
                 pass  # the file's own `meta: end_play`
             except AnsibleError as error:
@@ -151,7 +153,7 @@ class _Events(CallbackBase):
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "release_tasks"
 
-    queue: TaskQueueManager
+    queue: _Queue
 
     def __init__(self, machines: list[str], say: Callable[[str], None]) -> None:
         super().__init__()
@@ -165,22 +167,21 @@ class _Events(CallbackBase):
 
     def outcome(self, ended: str, trouble: str) -> Outcome:
         """Return what became of the machines; C(trouble) is what stopped all of them, if anything did."""
-        lost, failed = self.queue._unreachable_hosts, self.queue._failed_hosts
-        machines, failures = {}, {}
+        machines = {}
         for name in self._machines:
-            if name in lost:
+            if self.queue.lost(name):
                 machines[name] = "unreachable"
-            elif name in failed and name in self._failures:
+            elif self.queue.gave_up(name) and name in self._failures:
                 machines[name] = "failed"
-            elif name in failed or ended or trouble:
+            elif self.queue.gave_up(name) or ended or trouble:
                 machines[name] = "stopped"
             else:
                 machines[name] = "ok"
-                continue
-            if name in self._failures and machines[name] != "stopped":
-                failures[name] = self._failures[name]
-        if failures or not set(machines.values()) - {"ok"}:
-            trouble = ""
+        failures = {
+            name: self._failures.get(name, state)
+            for name, state in machines.items()
+            if state in ("unreachable", "failed")
+        }
         return Outcome(machines, failures, self._changed, self._diff, ended or trouble)
 
     @contextlib.contextmanager
@@ -192,6 +193,7 @@ class _Events(CallbackBase):
             said = ("", 0.0)
             while not over.wait(0.2):
                 guard.look()
+                guard.hear()
                 task, waiting = self._task, dict(self._waiting)
                 if not waiting:
                     continue
@@ -214,7 +216,7 @@ class _Events(CallbackBase):
         self._waiting[host.get_name()] = time.monotonic()
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        name, _task, answer = self._answered(result)
+        _name, _task, answer = self._answered(result)
         self._changed = self._changed or bool(answer.get("changed"))
 
     def v2_runner_on_skipped(self, result: t.Any) -> None:
@@ -228,9 +230,8 @@ class _Events(CallbackBase):
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
         name, task, answer = self._answered(result)
-        if name in self.queue._unreachable_hosts:  # not ignored
-            # Counted as failed too, so that the others do not go on without it.
-            self.queue._failed_hosts[name] = True
+        if self.queue.lost(name):  # not ignored
+            self.queue.give_up(name)
             self._fails(name, f"unreachable at {task!r}: {reason(answer)}")
 
     def v2_on_file_diff(self, result: t.Any) -> None:
@@ -256,12 +257,13 @@ class _Events(CallbackBase):
 class _Guard:
     """Ends the play at its deadline, on SIGTERM and SIGINT, and when the controller dies.
 
-    After the death of its controller a worker runs on, and its strategy would start the next task: nobody is there to put
-    anything right any more. So the kernel tells the worker, and no process for a task is born after that.
+    After the death of its controller a worker runs on, and its strategy would start the next task, with nobody there to
+    put anything right. So the kernel tells the worker, and no process for a task is born after that.
     """
 
-    def __init__(self, terminate: Callable[[], None], seconds: float | None) -> None:
+    def __init__(self, terminate: Callable[[], None], seconds: float | None, listen: Callable[[], str] = str) -> None:
         self.why = ""
+        self.listen = listen
         self._terminate = terminate
         self._seconds = seconds
         self._end = None if seconds is None else time.monotonic() + seconds
@@ -300,6 +302,15 @@ class _Guard:
         elif self._end is not None and time.monotonic() >= self._end:
             self._stop(f"not done after {duration.text(self._seconds or 0)}")
 
+    def hear(self) -> None:
+        """End the play if somebody asks for it. Not from C(look), which runs at each fork too."""
+        try:
+            asked = self.listen()
+        except ReleaseError as error:
+            asked = str(error)
+        if asked and self._active and not self.why:
+            self._stop(asked)
+
     def _stop(self, why: str) -> None:
         self.why = why
         self._terminate()
@@ -320,7 +331,7 @@ class _Guard:
 
 
 def progress(task: str, waiting: list[str], machines: int, taken: float, left: float | None) -> str:
-    """Return the line for a task that C(waiting) have not done after C(taken) seconds, C(left) seconds before the end."""
+    """Return the line for a task that C(waiting) have not done after C(taken) seconds, C(left) before the deadline."""
     names = ", ".join(waiting[:NAMES_IN_A_LINE])
     if len(waiting) > NAMES_IN_A_LINE:
         names += f" and {len(waiting) - NAMES_IN_A_LINE} more"
@@ -344,7 +355,7 @@ def reason(answer: Mapping[str, t.Any]) -> str:
 
 
 def _where(error: AnsibleError) -> str:
-    """Return an error in a task file in one line, without the lines of the file: they may hold what is nobody's business."""
+    """Return an error in a task file in one line, without the lines of the file: they may hold secrets."""
     text = str(error).partition("The offending line appears to be")[0].replace(", but may be elsewhere in the file", "")
     return one_line(text.replace("depending on the exact syntax problem.", ""))
 
@@ -366,7 +377,7 @@ def _whole_inventory(variable_manager: t.Any) -> InventoryManager:
 
 @contextlib.contextmanager
 def _whole_file() -> Iterator[None]:
-    """Keep C(--tags), C(--start-at-task) and C(--step) of the command line away from the file: they are for playbooks."""
+    """Keep C(--tags), C(--start-at-task) and C(--step) away from the file: they are for the playbook."""
     given = context.CLIARGS
     context.CLIARGS = CLIArgs({**given, "tags": ("all",), "skip_tags": (), "start_at_task": None, "step": False})
     try:
@@ -375,13 +386,33 @@ def _whole_file() -> Iterator[None]:
         context.CLIARGS = given
 
 
-def _queue_manager(events: CallbackBase, **options: t.Any) -> TaskQueueManager:
-    """Return a queue manager that tells only C(events) what happens."""
-    if hasattr(events, "_init_callback_methods"):  # ansible-core 2.19 and newer: only names of callbacks can be given
-        events._init_callback_methods()
-        queue = TaskQueueManager(run_additional_callbacks=False, **options)
-        queue._callback_plugins = [events]
-        return queue
-    queue = TaskQueueManager(stdout_callback=events, run_additional_callbacks=False, **options)
-    queue._callbacks_loaded = True
-    return queue
+class _Queue(TaskQueueManager):
+    """A queue manager that tells only C(events) what happens."""
+
+    def __init__(self, events: CallbackBase, **options: t.Any) -> None:
+        super().__init__(run_additional_callbacks=False, **options)
+        if hasattr(events, "_init_callback_methods"):  # ansible-core 2.19 and newer
+            events._init_callback_methods()
+            self._callback_plugins = [events]
+        else:
+            self._stdout_callback = events
+            self._callbacks_loaded = True
+
+    def trouble(self, code: int) -> str:
+        """Return what the code of a run says beyond what became of the machines, mostly nothing."""
+        explained = self._failed_hosts or self._unreachable_hosts
+        if code == self.RUN_UNKNOWN_ERROR or (code != self.RUN_OK and not explained):
+            return "ansible-core ended it without a reason"
+        return ""
+
+    def gave_up(self, name: str) -> bool:
+        """Return whether the machine failed, and nothing in the file handled it, or was given up because of others."""
+        return name in self._failed_hosts
+
+    def lost(self, name: str) -> bool:
+        """Return whether the machine was unreachable, and the file did not ignore it."""
+        return name in self._unreachable_hosts
+
+    def give_up(self, name: str) -> None:
+        """Count a machine as failed: C(max_fail_percentage) does not look at unreachable ones."""
+        self._failed_hosts[name] = True

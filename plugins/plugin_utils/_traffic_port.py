@@ -19,6 +19,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers 
     Balancers,
     Lease,
     Result,
+    Sight,
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Refused, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
@@ -145,3 +146,11 @@ def validated(name: str, spec: dict[str, t.Any], options: dict[str, t.Any]) -> d
 
 def _keep(driver: _traffic.Driver, lease: Lease) -> str:
     return _lease.keep(driver, lease) if lease else "none"
+
+
+def object_key(sight: Sight) -> str:
+    """Return the key of lock and journal: the identity of the traffic object.
+
+    With several balancers it is the first one's in order of identity, so that two environments which share it collide.
+    """
+    return min(str(view["identity"]) for view in sight.views.values())

@@ -10,6 +10,8 @@ import math
 # A refutation ends a release, so it may be wrong once in 10,000 verifications; a confirmation may rest on less.
 REFUTE = 1e-4
 CONFIRM = 0.01
+# More probes than this would be load, not verification.
+MOST_PROBES = 400
 
 
 def judge(asked: int, before: int, canary: int, total: int) -> str:
@@ -17,14 +19,16 @@ def judge(asked: int, before: int, canary: int, total: int) -> str:
 
     C(asked) and C(before) are the canary's percents that were asked for and that stood before. Refuted: the
     observation is next to impossible under what was asked. Verified: it is not, and it is improbable under what
-    stood before, so traffic has really moved. Both by exact binomial tails.
+    stood before, so traffic has really moved. Both by exact binomial tails. Weights too close to tell apart by
+    MOST_PROBES requests are verified by that many which agree with what was asked.
     """
     if total == 0:
         return "undecided"
     if _tail(canary, total, asked / 100) < REFUTE:
         return "refuted"
-    if asked == before:
-        return "verified" if total >= sample_needed(asked, before) else "undecided"
+    needed = sample_needed(asked, before)
+    if asked == before or needed > MOST_PROBES:
+        return "verified" if total >= min(needed, MOST_PROBES) else "undecided"
     return "verified" if _tail(canary, total, before / 100) < CONFIRM else "undecided"
 
 
@@ -36,7 +40,7 @@ def sample_needed(asked: int, before: int) -> int:
     if asked in (0, 100) or before in (0, 100):
         # One request on a side that should see none decides; wait long enough that one would have come.
         sure = max(p, q) if min(p, q) == 0 else 1 - min(p, q)
-        return 5 if sure == 1 else math.ceil(math.log(CONFIRM) / math.log(1 - sure))
+        return 5 if sure == 1 else math.ceil(math.log(CONFIRM / 2) / math.log(1 - sure))
     spread = 2.6 * math.sqrt(q * (1 - q)) + 1.3 * math.sqrt(p * (1 - p))
     return math.ceil((spread / (p - q)) ** 2)
 

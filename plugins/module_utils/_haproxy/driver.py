@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _files
@@ -61,7 +62,7 @@ class HAProxyTraffic(Driver):
 
     def identity(self) -> str:
         address = self.runtime.address
-        where = os.path.realpath(address) if address.startswith("/") else address
+        where = f"{socket.gethostname()}{os.path.realpath(address)}" if address.startswith("/") else address
         return f"haproxy:{where}:{self.map}:{self.key}"
 
     def folder(self) -> t.Optional[str]:

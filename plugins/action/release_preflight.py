@@ -1,0 +1,191 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""C(release_preflight): look at everything a release needs, touch nothing, and say what it would do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import tempfile
+import time
+import typing as t
+
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import plan as core_plan
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, other, split
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import FrontDoor
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import front_door
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import open_journal
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import open_judge
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import object_key, open_balancers
+
+Facts = t.Dict[str, t.Any]
+
+
+class ActionModule(ReleaseAction):
+    """Returns what is registered as C(__release_plan): which slot is stable, where the revision goes, what is recorded."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {"settings": {"type": "dict", "required": True}}
+
+    def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the plan; raises ReleaseError for a state that no journal explains."""
+        settings = params["settings"]
+        balancers = open_balancers(self, settings["traffic"], task_vars)
+        sight = balancers.observe()
+        key = object_key(sight)
+        journal = open_journal(self, settings["journal"], task_vars)
+        journal("check")
+        known = journal("read", key=key)
+        plan = _plan(settings, sight, known)
+        door = None
+        if settings["verify"] and not plan["first"]:
+            door = front_door(settings["verify"], plan["stable"], settings["revision"])
+        plan["probe"] = _probe(settings, plan["canary"], door)
+        open_judge(self, settings["gate"], plan["canary"])
+        plan["key"] = key
+        plan["certificate"] = _certificate(settings, plan)
+        plan["record"] = _record(settings, plan, sight)
+        for line in _lines(plan, settings):
+            self.say(line)
+        return {
+            "changed": False,
+            "msg": _lines(plan, settings)[0],
+            "diff": core_plan.diff(_changes(plan, settings)) if self._task.check_mode else [],
+            **plan,
+        }
+
+
+def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
+    """Return what a deploy of C(settings.revision) would do to the traffic that C(sight) shows."""
+    if sight.weights is None or sight.trouble:
+        raise ReleaseError(f"the traffic is in no state to release from: {sight.trouble}")
+    stable = sight.weights.only()
+    if stable is None:
+        raise ReleaseError(
+            f"traffic is split ({sight.weights}) and no release of ours is under way: put one slot at 100, or run resume"
+            if str(known["state"]) != "Progressing"
+            else f"traffic is split ({sight.weights}) by a release that has not ended: run status, then resume or abort"
+        )
+    promoted = next((r for r in reversed(known["releases"]) if r["outcome"] == "Promoted"), None)
+    first = sight.up(stable) is False and promoted is None
+    if sight.up(stable) is False and not first and not settings["force"]:
+        raise ReleaseError(f"{stable} has all the traffic and no healthy server: mend it, or force with a reason")
+    canary = stable if first else other(stable)
+    specification = _specification(settings)
+    fingerprint = _fingerprint(settings["revision"], specification)
+    serving = promoted is not None and promoted["fingerprint"] == fingerprint and promoted["canary"] == stable
+    return {
+        "release": f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}",
+        "run": f"{settings['environment']}-{secrets.token_hex(6)}",
+        "stable": stable,
+        "canary": canary,
+        "first": first,
+        "serving": serving,
+        "recorded": sight.weights.plain(),
+        "weights": sight.weights.plain(),
+        "ready": {slot: sight.total(slot, "ready") for slot in ("blue", "green")},
+        "steps": [100] if first else settings["steps"],
+        "fingerprint": fingerprint,
+        "specification": specification,
+        "variables": {
+            "release_app": settings["app"],
+            "release_revision": settings["revision"],
+            "release_environment": settings["environment"],
+            "release_stable": stable,
+            "release_canary": canary,
+            **settings["hosts_variables"],
+        },
+        "previous": {name: promoted[name] for name in ("id", "revision", "specification")} if promoted else None,
+    }
+
+
+def _specification(settings: Facts) -> Facts:
+    """Return what decides, beside the revision, what runs in a slot; a rollback stages it again."""
+    return {name: settings[name] for name in ("hosts_start", "hosts_variables") if settings[name]}
+
+
+def _record(settings: Facts, plan: Facts, sight: Sight) -> Facts:
+    """Return the release as the journal opens it."""
+    return {
+        "id": plan["release"],
+        "platform": settings["platform"],
+        "revision": settings["revision"],
+        "fingerprint": plan["fingerprint"],
+        "specification": plan["specification"],
+        "stable": plan["stable"],
+        "canary": plan["canary"],
+        "object": plan["key"],
+        "previous": plan["previous"],
+        "recorded": plan["recorded"],
+        "confirmed": plan["recorded"],
+        "intended": plan["recorded"],
+        "steps": plan["steps"],
+        "pause_timeout": settings["pause_timeout"],
+        "undo": [
+            {"balancer": name, "object": view["identity"], "weights": view["weights"]}
+            for name, view in sight.views.items()
+        ],
+    }
+
+
+def _probe(settings: Facts, canary: str, door: FrontDoor | None) -> Facts | None:
+    """Return the options of the probe that asks the canary by its preview route; None where there is none to ask."""
+    verify, preview = settings["verify"], settings["preview"]
+    if not verify or not preview:
+        return None
+    probe = {name: verify[name] for name in ("url", "header", "json_path", "validate_certs", "ca_path") if verify.get(name)}
+    expect = (door.values if door else verify.get("slots") or {}).get(canary, settings["revision"])
+    return {
+        **probe,
+        "headers": {name: str(value).replace("$slot", canary) for name, value in preview.items()},
+        "expect": expect,
+        "deadline": f"{settings['progress_deadline']:g}s",
+    }
+
+
+def _certificate(settings: Facts, plan: Facts) -> Facts | None:
+    """Return the options of the load that is counted beside the release; None where there is no URL to ask.
+
+    A first release has nothing to keep in service, and so nothing to count.
+    """
+    verify, wanted = settings["verify"] or {}, settings["certificate"]
+    url = wanted.get("url") or verify.get("url")
+    if not url or plan["first"]:
+        return None
+    shared = {name: verify[name] for name in ("header", "json_path", "validate_certs", "ca_path") if name in verify}
+    report = os.path.join(tempfile.gettempdir(), f"zerodowntime-{plan['run']}.json")
+    return {**shared, "backoff": True, **wanted, "url": url, "report": report}
+
+
+def _fingerprint(revision: str | None, specification: Facts) -> str:
+    """Return the identity of what is staged: a configuration-only release is a release too."""
+    text = json.dumps([revision, specification], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _lines(plan: Facts, settings: Facts) -> list[str]:
+    revision, stable, canary = settings["revision"], plan["stable"], plan["canary"]
+    if plan["serving"]:
+        return [f"{revision} already serves in {stable}: nothing to do"]
+    if plan["first"]:
+        return [f"first release: {revision} goes into {canary}, which has all the traffic; there is no way back yet"]
+    steps = ", ".join(f"{step} %" for step in settings["steps"])
+    return [f"{stable} serves; {revision} goes into {canary}, then {steps}"]
+
+
+def _changes(plan: Facts, settings: Facts) -> list[core_plan.Change]:
+    """Return every mutation of the traffic that the release would make."""
+    if plan["serving"] or plan["first"]:
+        return []
+    before = Weights(**plan["weights"])
+    changes = []
+    for step in settings["steps"]:
+        after = split(plan["canary"], step)
+        changes.append(core_plan.Change(f"traffic of {settings['app']}", str(before), str(after)))
+        before = after
+    return changes

@@ -1,0 +1,90 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""C(release_report): what happened, as a table on the screen, a JSON file and stats of the job."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._files import replace
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import open_journal
+
+
+class ActionModule(ReleaseAction):
+    """Reports the release that ended; changes nothing but the report's file."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "settings": {"type": "dict", "required": True},
+        "plan": {"type": "dict", "required": True},
+        "certificate": {"type": "dict"},
+        "failure": {"type": "str", "default": ""},
+    }
+
+    def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the report, and as C(ansible_stats) for AWX."""
+        settings, plan = params["settings"], params["plan"]
+        known = open_journal(self, settings["journal"], task_vars)("read", key=plan["key"])
+        release = next((r for r in known["releases"] if r["id"] == plan["release"]), None)
+        if release is None:
+            raise ReleaseError(f"the journal of {plan['key']} does not know release {plan['release']}")
+        report = summary(release, params["certificate"], params["failure"])
+        where = self._write(report, settings["report"])
+        for line in table(report, where):
+            self.say(line)
+        return {
+            "changed": False,
+            "report": report,
+            "path": where,
+            "ansible_stats": {"data": {"zerodowntime": {self.environment: report}}, "aggregate": True, "per_host": False},
+        }
+
+    def _write(self, report: dict[str, t.Any], folder: str | None) -> str:
+        if not folder:
+            return ""
+        path = os.path.join(folder, f"{report['environment']}-{report['release']}.json")
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise ReleaseError(f"cannot make the folder of reports {folder}: {error.strerror}") from error
+        replace(path, json.dumps(report, indent=2).encode() + b"\n")
+        return path
+
+
+def summary(release: dict[str, t.Any], certificate: dict[str, t.Any] | None, failure: str) -> dict[str, t.Any]:
+    """Return the report of a release: names of DESIGN section 6, states and identities only."""
+    names = ("app", "environment", "platform", "revision", "stable", "canary", "phase", "outcome", "recorded", "confirmed")
+    return {
+        "release": release["id"],
+        **{name: release[name] for name in names},
+        "seconds": release["updated"] - release["started"],
+        "steps": [entry["weights"] for entry in release["entries"] if entry["kind"] == "done"],
+        "verdicts": [entry["msg"] for entry in release["entries"] if entry["kind"] == "verdict"],
+        "failure": failure,
+        **(certificate or {}),
+    }
+
+
+def table(report: dict[str, t.Any], where: str) -> list[str]:
+    """Return the lines an operator reads at the end."""
+    rows = [
+        ("revision", f"{report['revision']} in {report['canary']}: {report['outcome'] or report['phase']}"),
+        ("traffic", f"blue {report['confirmed']['blue']} / green {report['confirmed']['green']}"),
+        ("steps", ", ".join(str(step[report["canary"]]) for step in report["steps"]) or "none"),
+        ("time", text(report["seconds"])),
+    ]
+    if "requests" in report:
+        rows += [
+            ("requests", f"{report['requests']} sent, {report['dropped']} dropped, {report['errors']} answered with an error"),
+            ("longest gap", f"{report['longest_gap_seconds']:.3f} s"),
+        ]
+    if report["failure"]:
+        rows.append(("failure", report["failure"]))
+    if where:
+        rows.append(("report", where))
+    return [f"{name:<12} {value}" for name, value in rows]

@@ -1,0 +1,218 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a user writes about an environment, read once: text from surveys becomes values, or one sentence says why not.
+
+Role validation runs before any code of ours and would refuse the empty text a survey sends, so every variable is raw
+there and gets its type here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate_options import Options
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, parse_steps
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.options import STORE
+
+HOOKS = ("before_stage", "after_stage", "before_shift", "after_promote", "after_rollback", "after_rollback_window")
+PLATFORMS = ("hosts",)
+# What release_certificate may say: options of load_test. By default probes of what verify names, five a second.
+CERTIFICATE = (
+    "url",
+    "rate",
+    "connections",
+    "timeout",
+    "post_path",
+    "post_share",
+    "slow_path",
+    "slow_share",
+    "headers",
+    "max_duration",
+)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One variable: how it is read, and its default; a required one has the default None."""
+
+    read: Callable[[t.Any], t.Any]
+    default: t.Any = None
+    required: bool = False
+
+
+def word(value: t.Any) -> str:
+    """Return a text. Raises ValueError for anything else: 1.10 without quotes is the number 1.1."""
+    if not isinstance(value, str):
+        raise ValueError(f"is {value!r}, {_kind(value)}: write it in quotes, as YAML changes what it takes for a number")
+    return value
+
+
+def mapping(value: t.Any) -> dict[str, t.Any]:
+    """Return a mapping. Raises ValueError for a JSON string, which would lose its keys on the way."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"is {_kind(value)}, not a mapping: write it as YAML in the inventory")
+    return dict(value)
+
+
+def choice(*choices: str) -> Callable[[t.Any], str]:
+    """Return a reader that takes one of C(choices)."""
+
+    def read(value: t.Any) -> str:
+        if value not in choices:
+            raise ValueError(f"is {value!r}; it may be {', '.join(choices)}")
+        return t.cast(str, value)
+
+    return read
+
+
+def span(value: t.Any) -> float:
+    """Return a duration in seconds. Raises ValueError."""
+    return seconds(value)
+
+
+def truth(value: t.Any) -> bool:
+    """Return a boolean; surveys send it as text. Raises ValueError."""
+    known = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    if str(value).strip().lower() not in known:
+        raise ValueError(f"is {value!r}; it may be true or false")
+    return known[str(value).strip().lower()]
+
+
+def one_traffic(value: t.Any) -> dict[str, t.Any]:
+    """Return the traffic system: one name with its options. Raises ValueError."""
+    found = mapping(value)
+    if len(found) != 1 or not isinstance(next(iter(found.values())), Mapping):
+        raise ValueError("takes one traffic system with its options, such as {haproxy_traffic: {socket: ..., slots: ...}}")
+    return found
+
+
+def per_slot(value: t.Any) -> dict[str, t.Any]:
+    """Return a mapping with both slots. Raises ValueError."""
+    found = mapping(value)
+    if sorted(found) != sorted(SLOTS):
+        raise ValueError(f"names {', '.join(map(str, found)) or 'no slot'}; it takes blue and green")
+    return found
+
+
+def gate(value: t.Any) -> dict[str, t.Any]:
+    """Return the options of the gate, checked except for its source. Raises ValueError."""
+    found = mapping(value)
+    Options.from_dict({name: item for name, item in found.items() if name not in ("preset", "source")})
+    if not isinstance(found.get("source"), Mapping) or len(found["source"]) != 1:
+        raise ValueError("takes one source with its options, such as source: {prometheus: {url: ...}}")
+    return found
+
+
+def hooks(value: t.Any) -> dict[str, str]:
+    """Return the task files by the moment they run at. Raises ValueError."""
+    found = mapping(value)
+    unknown = [name for name in found if name not in HOOKS]
+    if unknown:
+        raise ValueError(f"has no moment {unknown[0]!r}; there are {', '.join(HOOKS)}")
+    return {name: word(item) for name, item in found.items() if item}
+
+
+def certificate(value: t.Any) -> dict[str, t.Any]:
+    """Return the options of the requests that are counted beside a release. Raises ValueError."""
+    found = mapping(value)
+    unknown = [name for name in found if name not in CERTIFICATE]
+    if unknown:
+        raise ValueError(f"has no option {unknown[0]!r}; there are {', '.join(CERTIFICATE)}")
+    return found
+
+
+def journal(value: t.Any) -> dict[str, t.Any]:
+    """Return where the journal is, each option with a value. Raises ValueError."""
+    found = mapping(value)
+    unknown = [name for name in found if name not in STORE]
+    if unknown:
+        raise ValueError(f"has no option {unknown[0]!r}; there are {', '.join(STORE)}")
+    return {**{name: option.get("default") for name, option in STORE.items()}, **found}
+
+
+# Every variable of the roles; argument_specs and defaults are held against this table by a test.
+SETTINGS: dict[str, Setting] = {
+    "release_app": Setting(word, required=True),
+    "release_platform": Setting(choice(*PLATFORMS), required=True),
+    "release_traffic": Setting(one_traffic, required=True),
+    "release_revision": Setting(word),
+    "release_verify": Setting(mapping),
+    "release_preview": Setting(mapping, {"X-Release-Slot": "$slot"}),
+    "release_steps": Setting(parse_steps, [100]),
+    "release_gate": Setting(gate),
+    "release_bake_time": Setting(span, "0"),
+    "release_journal": Setting(journal, {"store": "file", "path": "/var/lib/zerodowntime"}),
+    "release_on_busy": Setting(choice("fail", "wait", "abort_first"), "fail"),
+    "release_progress_deadline": Setting(span, "600s"),
+    "release_pause_timeout": Setting(span, "1h"),
+    "release_drain_timeout": Setting(span, "30s"),
+    "release_scale_down_delay": Setting(span, "30s"),
+    "release_abort_scale_down_delay": Setting(span, "30s"),
+    "release_rollback_window": Setting(span, "0"),
+    "release_lease_ttl": Setting(span, "15s"),
+    "release_hooks": Setting(hooks, {}),
+    "release_certificate": Setting(certificate, {}),
+    "release_report": Setting(word),
+    "release_notify": Setting(word),
+    "release_force": Setting(truth, False),
+    "release_reason": Setting(word),
+    "release_confirm": Setting(truth, False),
+    "release_hosts_machines": Setting(per_slot),
+    "release_hosts_start": Setting(word),
+    "release_hosts_stop": Setting(word),
+    "release_hosts_diagnose": Setting(word),
+    "release_hosts_variables": Setting(mapping, {}),
+}
+
+
+def read(values: Mapping[str, t.Any], needed: t.Sequence[str] = ()) -> dict[str, t.Any]:
+    """Return all settings, without their prefix C(release_), from C(values); an empty text means the default.
+
+    Raises ReleaseError with one sentence that names the variable. C(needed) are required beside the always required.
+    """
+    settings: dict[str, t.Any] = {}
+    for name, setting in SETTINGS.items():
+        value = values.get(name)
+        if value is None or value == "":
+            if setting.required or name in needed:
+                raise ReleaseError(f"{name} is not set: {_MISSING.get(name, 'an environment needs it')}")
+            value = setting.default
+        try:
+            settings[name.removeprefix("release_")] = None if value is None else setting.read(value)
+        except ValueError as error:
+            raise ReleaseError(f"{name} {_sentence(str(error))}") from error
+    return settings
+
+
+_MISSING = {
+    "release_app": "the name of the application",
+    "release_platform": "hosts",
+    "release_traffic": "the traffic system with its options",
+    "release_revision": "pass it with -e release_revision=...",
+    "release_hosts_machines": "the inventory groups of both slots",
+    "release_hosts_start": "the task file that starts a revision on a machine of a slot",
+}
+
+
+def _kind(value: t.Any) -> str:
+    return "text" if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.split(" ", 1)[0] in ("is", "has", "takes", "names") else f"is wrong: {text}"
+
+
+# Variables of the playbooks, which are read where plays are made.
+OTHERS = ("release_targets", "release_environments", "release_serial", "release_strategy", "release_step")
+
+
+def likely(name: str) -> str:
+    """Return the variable that C(name) was probably meant to be, empty when none is close: users have names of their own."""
+    close = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.88)
+    return close[0] if close else ""
