@@ -105,6 +105,17 @@ def asked(nginx: Nginx, number: int = 1, **headers: str) -> Counter[str]:
     return seen
 
 
+def status(nginx: Nginx, method: str) -> int:
+    """Return the status of one request."""
+    body = b"x" if method == "POST" else None
+    try:
+        with urllib.request.urlopen(urllib.request.Request(nginx.url, data=body, method=method), timeout=5) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
 class Traffic:
     """A strict load in the background: GET, POST and slow requests over keep-alive connections, nothing sent twice."""
 
@@ -307,6 +318,42 @@ def test_a_folder_that_the_workers_may_not_enter_is_named(
         nginx.state.chmod(0o700)
         assert asked(nginx, 3) == {"v1": 3}, "nginx takes what it may not see for absent"
         assert f"nginx's workers may not enter {nginx.state}" in balancer.observe().trouble
+
+
+@pytest.mark.parametrize("binary", FLAG)
+def test_a_cache_of_open_files_does_not_hold_a_switch_back(
+    binary: tuple[str, str], lab: Path, apps: dict[str, str]
+) -> None:
+    servers = {slot: [address] for slot, address in apps.items()}
+    http = "open_file_cache max=1000 inactive=1h; open_file_cache_valid 1h; disable_symlinks on;"
+    with Nginx(lab, free_port(), servers, binary=BINARIES[binary[0]], http=http) as nginx:
+        balancer = driver(nginx)
+        move(balancer, BLUE, force=True)
+        for number in range(4):
+            assert asked(nginx, 120) == {"v2" if number % 2 else "v1": 120}
+            move(balancer, BLUE if number % 2 else GREEN)
+
+
+@pytest.mark.parametrize(("method", "answered"), [("GET", 6), ("POST", 5)])
+def test_a_post_that_was_sent_is_never_sent_to_another_server_and_a_get_is(
+    lab: Path, method: str, answered: int
+) -> None:
+    ports = [free_port(), free_port(), free_port()]
+    slots = {"blue": ports[:2], "green": ports[2:]}
+    with demo_apps(sys.executable, slots, {"blue": "v1", "green": "v2"}):
+        for port in ports:
+            until(lambda port=port: socket.create_connection(("127.0.0.1", port)).close() or True)
+        servers = {slot: [f"127.0.0.1:{port}" for port in ports] for slot, ports in slots.items()}
+        with Nginx(lab, free_port(), servers) as nginx:
+            fault = f"http://127.0.0.1:{ports[0]}/fault"
+            urllib.request.urlopen(fault, data=b'{"reset": 1}', timeout=5).close()
+            statuses = Counter(status(nginx, method) for _turn in range(6))
+        pages = [urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read() for port in ports]
+    assert statuses == Counter({200: answered} if answered == 6 else {200: answered, 502: 1})
+    counts = [
+        line.split()[-1] for page in pages for line in page.splitlines() if line.startswith(b"http_requests_total{")
+    ]
+    assert sum(map(int, counts)) == answered
 
 
 @pytest.mark.parametrize("nginx", [present("system", "reload")], indirect=True)

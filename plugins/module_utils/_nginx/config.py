@@ -34,7 +34,7 @@ class Configuration:
     def includes(self, path: str) -> bool:
         """Return whether nginx reads the file C(path), or would if it existed."""
         return any(
-            fnmatch.fnmatch(path, pattern)
+            _matches(path, pattern)
             for source in self._walk(self.main, {path})
             for pattern in self._patterns(self._read(source))
         )
@@ -60,7 +60,7 @@ class Configuration:
 
             def files(found: re.Match[str]) -> list[str]:
                 pattern = self._absolute(found.group(1))
-                there = set(glob.glob(pattern)) | ({path} if fnmatch.fnmatch(path, pattern) else set())
+                there = set(glob.glob(pattern)) | ({path} if _matches(path, pattern) else set())
                 # A file that is missing stays named, so that nginx says so.
                 return sorted(there) or ([] if glob.has_magic(pattern) else [pattern])
 
@@ -102,6 +102,11 @@ class Configuration:
                 return file.read()
         except OSError as error:
             raise ReleaseError(f"cannot read nginx's configuration {path}: {error.strerror}") from error
+
+
+def _matches(path: str, pattern: str) -> bool:
+    # To fnmatch a star passes slashes, to nginx it does not.
+    return fnmatch.fnmatchcase(path, pattern) and path.count("/") == pattern.count("/")
 
 
 def _put(path: str, text: str) -> None:

@@ -52,7 +52,7 @@ class Nginx:
         mode: str = "flag",
         binary: str | None = None,
         user: str | None = None,
-        site: str | None = None,
+        http: str = "",
     ) -> None:
         found = binary or debian_nginx()
         if not found:
@@ -74,13 +74,11 @@ class Nginx:
         self.config.write_text(
             f"{user_line}worker_processes 2;\ndaemon off;\npid {self.pid_file};\nerror_log {self.log} info;\n"
             f"events {{ worker_connections 1024; }}\n"
-            f"http {{\n{temporary}    access_log off;\n    include conf.d/*.conf;\n}}\n"
+            f"http {{\n{temporary}    access_log off;\n    {http}\n    include conf.d/*.conf;\n}}\n"
         )
         self.site = folder / "conf.d" / f"{app}.conf"
         self.site.write_text(
-            site
-            if site is not None
-            else rendered(
+            rendered(
                 app=app,
                 mode=mode,
                 bind=f"127.0.0.1:{port}",

@@ -37,7 +37,13 @@ def test_what_is_commented_out_does_not_count(main: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "included"),
-    [("conf.d/shop.conf", True), ("conf.d/new.conf", True), ("split/till.conf", True), ("split/shop.conf", False)],
+    [
+        ("conf.d/shop.conf", True),
+        ("conf.d/new.conf", True),
+        ("split/till.conf", True),
+        ("split/shop.conf", False),
+        ("conf.d/deep/shop.conf", False),
+    ],
 )
 def test_whether_a_file_is_read_by_nginx_is_known_before_it_exists(main: Path, path: str, included: bool) -> None:
     assert Configuration(str(main)).includes(str(main.parent / path)) is included
