@@ -19,7 +19,7 @@ PLUGINS = Path(__file__).resolve().parents[2] / "integration" / "plays"
 
 @dataclass(frozen=True)
 class Run:
-    """What a run left behind: C(result) is what the task that registered C(result) returned, nothing if it never did."""
+    """What a run left behind: C(result) is what the task that registered C(result) returned, if it did."""
 
     code: int
     output: str
@@ -39,7 +39,10 @@ class Playbook:
 
     def run(self, tasks: list[dict[str, t.Any]], *options: str) -> Run:
         """Run the tasks to the end."""
-        process = self.start(tasks, *options)
+        return self.end(self.start(tasks, *options))
+
+    def end(self, process: subprocess.Popen[str]) -> Run:
+        """Wait for the end of a play that was started."""
         output, lines = process.communicate(timeout=120)
         noted = self.folder / "noted.json"
         result = json.loads(noted.read_text()) if noted.exists() else {}
@@ -62,12 +65,14 @@ class Playbook:
         environment = {
             **os.environ,
             "ANSIBLE_ACTION_PLUGINS": str(PLUGINS / "action_plugins"),
+            "ANSIBLE_BECOME_PLUGINS": str(PLUGINS / "become_plugins"),
             "ANSIBLE_LIBRARY": str(PLUGINS / "library"),
             "ANSIBLE_NOCOLOR": "1",
             **self.settings,
         }
+        program = self.program("ansible-playbook")
         return subprocess.Popen(
-            [self.program("ansible-playbook"), "-i", str(self.folder / "inventory.json"), str(self.folder / "play.json"), *options],
+            [program, "-i", str(self.folder / "inventory.json"), str(self.folder / "play.json"), *options],
             cwd=self.folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -77,7 +77,7 @@ class SshMachines:
     def variables(self, name: str) -> dict[str, t.Any]:
         """Return the inventory variables by which Ansible reaches the machine; pipelining is left to the caller."""
         server = self._servers[name]
-        options = {
+        ssh = {
             "UserKnownHostsFile": self.folder / "known_hosts",
             "GlobalKnownHostsFile": "/dev/null",
             "StrictHostKeyChecking": "yes",
@@ -90,7 +90,7 @@ class SshMachines:
             "ansible_port": server.port,
             "ansible_user": getpass.getuser(),
             "ansible_ssh_private_key_file": str(self.folder / "user_key"),
-            "ansible_ssh_common_args": " ".join(["-F /dev/null", *(f"-o {key}={value}" for key, value in options.items())]),
+            "ansible_ssh_common_args": " ".join(["-F /dev/null", *(f"-o {key}={value}" for key, value in ssh.items())]),
             "ansible_control_path_dir": str(self.folder / "control"),
             "ansible_remote_tmp": str(self.folder / "remote-tmp"),
             "ansible_python_interpreter": self.python,
