@@ -1,0 +1,291 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options of a gate: what is measured, and how it is judged."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of all who judge measurements."""
+
+    DOCUMENTATION = r"""
+options:
+  preset:
+    description:
+      - Defaults under the options below. V(http) compares the failed requests of both slots (and slow ones, when the
+        source has a histogram) with the defaults that are named here.
+      - V(blue_green) is for a switch of all traffic at once, O(interval=2s), O(initial_delay=10s), O(min_duration=60s),
+        O(max_duration=10m). The canary is then compared with the past, so the source needs one.
+      - V(thresholds) judges the canary's rates alone, as Argo Rollouts and Flagger do, O(analysis=threshold),
+        O(interval=10s), O(initial_delay=0), O(min_requests=20).
+    type: str
+    choices: [http, blue_green, thresholds]
+    default: http
+  source:
+    description:
+      - Where the counts of requests and bad requests come from, exactly one.
+      - In texts of a source, C($slot), C($name) and C($revision) stand for the slot, for what the traffic system calls
+        it (O(slots)) and for its revision (O(revisions)).
+    type: dict
+    required: true
+    suboptions:
+      haproxy:
+        description:
+          - The balancers' own counters of requests and 5xx answers of each backend. They see what a crashed process
+            cannot count, so they are the best source there is.
+          - Inside of M(zerodowntime.bluegreen.traffic_shift) V({}) is enough and costs nothing. Elsewhere the options
+            are those of M(zerodowntime.bluegreen.haproxy_traffic).
+        type: dict
+        suboptions:
+          socket:
+            description: The stats socket of HAProxy. An absolute path, or C(host:port).
+            type: str
+          slots:
+            description: The backend of each slot. By default the O(slots) of the gate.
+            type: dict
+            suboptions:
+              blue:
+                description: The backend of blue.
+                type: str
+                required: true
+              green:
+                description: The backend of green.
+                type: str
+                required: true
+          map:
+            description: The map file from which the frontend reads the weights.
+            type: path
+            default: /etc/haproxy/zerodowntime.map
+          key:
+            description: The entry of this app in the map. By default what the names of the two backends begin with.
+            type: str
+          persist:
+            description: Whether the map file is read too.
+            type: bool
+            default: true
+          timeout:
+            description: Seconds an answer of the socket may take.
+            type: float
+            default: 5.0
+          machines:
+            description: Inventory names of the machines the balancers run on.
+            type: list
+            elements: str
+            default: []
+      http:
+        description:
+          - Our own probes of each slot by its preview route. It measures probes, not users. A failure status (400 or
+            above) or no answer is bad.
+        type: dict
+        suboptions:
+          url:
+            description: What to ask for, by GET.
+            type: str
+            required: true
+          headers:
+            description: "Headers of each probe, such as C({X-Release-Slot: $slot})."
+            type: dict
+            default: {}
+          probes:
+            description: Probes to each slot and reading.
+            type: int
+            default: 10
+          edges:
+            description: A probe that takes longer than one of these, in seconds, is slow.
+            type: list
+            elements: float
+            default: []
+          timeout:
+            description: Seconds one probe may take.
+            type: float
+            default: 2.0
+          validate_certs:
+            description: Whether the server's certificate is verified.
+            type: bool
+            default: true
+          ca_path:
+            description: File with the certificates to trust.
+            type: path
+      prometheus:
+        description:
+          - Cumulative counters from Prometheus, or whatever speaks its HTTP API (Thanos, Mimir, VictoriaMetrics).
+          - The queries name counters, never C(rate) or C(increase). They may return many series; the restart of each
+            one is seen, so give plain selectors rather than sums.
+        type: dict
+        suboptions:
+          url:
+            description: The address of the API, without C(/api/v1).
+            type: str
+            required: true
+          exporter:
+            description:
+              - Ready-made queries. V(app) is C(http_requests_total{version="$revision",status=...}) with its histogram
+                C(http_request_duration_seconds), V(nginx) the module nginx-module-vts, V(nginx_ingress) the Kubernetes
+                ingress controller, the others are the exporters of their names.
+            type: str
+            choices: [app, envoy, haproxy, istio, nginx, nginx_ingress, traefik]
+          match:
+            description: "Label values that every query must match too, such as C({job: shop, namespace: prod})."
+            type: dict
+            default: {}
+          requests:
+            description: The query of all requests of a slot.
+            type: str
+          bad:
+            description: By the name of a metric, such as C(errors), the query of a slot's bad requests.
+            type: dict
+            default: {}
+          latency:
+            description:
+              - By an edge, such as C("0.25"), the query of a slot's requests slower than that. They make the metric
+                C(latency).
+            type: dict
+            default: {}
+          edges:
+            description:
+              - Edges of the exporter's histogram to judge, in its own unit. By default those that between 0.05 % and
+                10 % of the requests in O(lookback) exceeded.
+            type: list
+            elements: str
+          max_age:
+            description:
+              - Data older than this is no data. V(auto) is three times what lies between two scrapes.
+            type: str
+            default: auto
+          username:
+            description: User of the basic authentication.
+            type: str
+          password:
+            description: Password of the basic authentication.
+            type: str
+          bearer_token:
+            description: A token, instead of user and password.
+            type: str
+          headers:
+            description: "More headers, such as the tenant's C({X-Scope-OrgID: shop})."
+            type: dict
+          validate_certs:
+            description: Whether the server's certificate is verified.
+            type: bool
+            default: true
+          ca_path:
+            description: File with the certificates to trust.
+            type: path
+          client_cert:
+            description: File with the certificate to show.
+            type: path
+          client_key:
+            description: File with the key of O(source.prometheus.client_cert).
+            type: path
+          use_proxy:
+            description: Whether the proxies of the environment are used.
+            type: bool
+            default: true
+          timeout:
+            description: Seconds an answer may take. A release does not stand still meanwhile.
+            type: float
+            default: 5.0
+  analysis:
+    description:
+      - V(sequential) compares the canary with the stable slot by evidence that is valid at every look; V(threshold)
+        holds the canary's rate against each metric's limit. By default V(sequential).
+    type: str
+    choices: [sequential, threshold]
+  metrics:
+    description:
+      - What is judged, a list of names or of mappings with C(name) and any of C(share) (its part of O(alpha)),
+        C(margin) (how much worse a canary may be and still pass, by default 0.005), C(tolerance) (the smallest ratio
+        worth a rollback, 1.25), C(floor) (the smallest rate worth one, 0.001), C(limit) (the hard limit, 0.05), and
+        C(edges) for latency.
+      - By default whatever the source counts.
+    type: list
+    elements: raw
+  alpha:
+    description: The chance that a release which is no worse is taken back, over the whole rollout. By default V(0.01).
+    type: float
+  beta:
+    description: The chance that a release which is worse than the margin passes. By default V(0.05).
+    type: float
+  null_ratio:
+    description: How many times worse still counts as no worse, for hosts that differ. By default V(1.0).
+    type: float
+  interval:
+    description: How often the source is read. By default V(5s).
+    type: str
+  initial_delay:
+    description: How long the canary warms up; until then only half of the requests failing counts. By default V(60s).
+    type: str
+  failure_limit:
+    description: Failed judgements that are tolerated, for O(analysis=threshold). By default V(0).
+    type: int
+  consecutive_error_limit:
+    description: Errors of the source in a row that are tolerated, for O(analysis=threshold). By default V(4).
+    type: int
+  intervals:
+    description: The least number of readings that may decide that the canary is worse. By default V(2).
+    type: int
+  min_duration:
+    description: How long the canary is judged at least before it passes. By default V(60s).
+    type: str
+  min_step_duration:
+    description: How long each step lasts at least. By default V(30s).
+    type: str
+  min_requests:
+    description: Requests of the canary in a step before it passes. By default V(50).
+    type: int
+  max_duration:
+    description: How long a step may last; then the verdict is inconclusive. By default V(30m).
+    type: str
+  no_data_limit:
+    description: Readings in a row without data after which the verdict is inconclusive. By default V(6).
+    type: int
+  lookback:
+    description: How much of the stable slot's past is read, where the source has one. By default V(30m).
+    type: str
+  dispersion:
+    description:
+      - How much more than chance failures cluster; V(auto) learns it from two halves of the stable fleet in
+        O(lookback). By default V(auto).
+    type: raw
+  dispersion_prior:
+    description: The guess of it while the past has few failures. By default V(2).
+    type: float
+  impact_budget:
+    description:
+      - The share of all requests that a step may cost, from which the margin of each step follows. By default V(0.005).
+    type: float
+  on_inconclusive:
+    description: What a shift does when there is no verdict. By default V(hold).
+    type: str
+    choices: [hold, promote, rollback]
+  dry_run:
+    description: Judge and report, but decide nothing. By default V(false).
+    type: bool
+"""
+
+    WHERE = r"""
+options:
+  canary:
+    description: The slot with the new revision; the other one is stable.
+    type: str
+    required: true
+    choices: [blue, green]
+  slots:
+    description: What the traffic system calls each slot.
+    type: dict
+    default: {}
+  revisions:
+    description: The revision in each slot.
+    type: dict
+    default: {}
+  fail_on:
+    description: The verdicts that fail the task.
+    type: list
+    elements: str
+    choices: [fail, inconclusive, error]
+    default: [fail]
+  picture:
+    description: The file for a picture (SVG) of the two error rates and the odds.
+    type: path
+"""
