@@ -15,16 +15,21 @@ import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import plan as core_plan
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import held_by
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, other, split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import FrontDoor
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import front_door
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import open_journal
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import Port, open_journal
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import open_judge
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._plan import variables
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import object_key, open_balancers
 
 Facts = t.Dict[str, t.Any]
+
+POLL = 0.5
+PROGRESS = 5.0
 
 
 class ActionModule(ReleaseAction):
@@ -36,19 +41,33 @@ class ActionModule(ReleaseAction):
         """Return the plan; raises ReleaseError for a state that no journal explains."""
         settings = params["settings"]
         balancers = open_balancers(self, settings["traffic"], task_vars)
-        sight = balancers.observe()
-        key = object_key(sight)
+        key = object_key(balancers.observe())
         journal = open_journal(self, settings["journal"], task_vars)
         journal("check")
-        known = journal("read", key=key)
+        known = self._when_free(journal, key, settings)
+        sight = balancers.observe()
         plan = _plan(settings, sight, known)
         door = None
         if settings["verify"] and not plan["first"]:
             door = front_door(settings["verify"], plan["stable"], settings["revision"])
         plan["probe"] = _probe(settings, plan["canary"], door)
-        open_judge(self, settings["gate"], plan["canary"])
+        if not plan["first"] and not plan["serving"]:
+            traffic = next(iter(settings["traffic"].values()))
+            previous = (plan["previous"] or {}).get("revision")
+            revisions = {plan["stable"]: previous, plan["canary"]: settings["revision"]}
+            open_judge(
+                self,
+                settings["gate"],
+                plan["canary"],
+                plan["stable"],
+                names=traffic.get("slots"),
+                revisions=revisions,
+                sight=sight,
+                task_vars=task_vars,
+            )
         plan["key"] = key
         plan["certificate"] = _certificate(settings, plan)
+        plan["probes"] = (plan["certificate"] or {}).get("report") if (plan["certificate"] or {}).get("backoff") else None
         plan["record"] = _record(settings, plan, sight)
         for line in _lines(plan, settings):
             self.say(line)
@@ -58,6 +77,25 @@ class ActionModule(ReleaseAction):
             "diff": core_plan.diff(_changes(plan, settings)) if self._task.check_mode else [],
             **plan,
         }
+
+
+    def _when_free(self, journal: Port, key: str, settings: Facts) -> Facts:
+        """Return the journal once no other release holds the object, as C(on_busy) says. Raises ReleaseError."""
+        known, asked = journal("read", key=key), False
+        started = said = time.monotonic()
+        while known["lock"] and not self._task.check_mode:
+            held = held_by(known, time.time())
+            if settings["on_busy"] == "fail" or time.monotonic() - started > settings["pause_timeout"]:
+                raise ReleaseError(held)
+            if settings["on_busy"] == "abort_first" and not asked:
+                asked = True
+                journal("command", key=key, command="abort", why=f"{settings['revision']} is to be released")
+            if time.monotonic() - said >= PROGRESS:
+                said = time.monotonic()
+                self.say(f"waiting: {held}")
+            time.sleep(POLL)
+            known = journal("read", key=key)
+        return known
 
 
 def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
@@ -92,14 +130,7 @@ def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
         "steps": [100] if first else settings["steps"],
         "fingerprint": fingerprint,
         "specification": specification,
-        "variables": {
-            "release_app": settings["app"],
-            "release_revision": settings["revision"],
-            "release_environment": settings["environment"],
-            "release_stable": stable,
-            "release_canary": canary,
-            **settings["hosts_variables"],
-        },
+        "variables": variables(settings, settings["revision"], stable, canary),
         "previous": {name: promoted[name] for name in ("id", "revision", "specification")} if promoted else None,
     }
 
@@ -159,7 +190,8 @@ def _certificate(settings: Facts, plan: Facts) -> Facts | None:
         return None
     shared = {name: verify[name] for name in ("header", "json_path", "validate_certs", "ca_path") if name in verify}
     report = os.path.join(tempfile.gettempdir(), f"zerodowntime-{plan['run']}.json")
-    return {**shared, "backoff": True, **wanted, "url": url, "report": report}
+    # Five requests a second are probes, polite ones; whoever asks for a rate wants a load.
+    return {**shared, "backoff": "rate" not in wanted, **wanted, "url": url, "report": report}
 
 
 def _fingerprint(revision: str | None, specification: Facts) -> str:

@@ -30,7 +30,8 @@ from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action imp
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import front_door
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._guard import Guard
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import Port, open_journal
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import open_judge
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import ShiftJudge, open_judge
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._probes import Probes
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import open_balancers
 
 
@@ -52,6 +53,7 @@ class ActionModule(ReleaseAction):
         "scale_down_delay": {"type": "str", "default": "30s"},
         "lease_ttl": {"type": "str", "default": "15s"},
         "restore_deadline": {"type": "str", "default": "60s"},
+        "probes": {"type": "path"},
         "reason": {"type": "str"},
         "promoted_too": {"type": "bool", "default": False},
         "outcome": {"type": "str", "choices": ["RolledBack", "Aborted"], "default": "RolledBack"},
@@ -69,12 +71,13 @@ class ActionModule(ReleaseAction):
             order = _order(params, release, steps, times, self._fence(journal, params))
             sight = balancers.observe()
             door = self._door(params, release, sight, order)
+            probes = Probes(door, params["probes"])
             world = World(
                 balancers=balancers,
                 journal=journal,
                 say=self.say,
-                prove=_prover(balancers, door, params["verify"]) if door or params["verify"] is None else None,
-                judge=open_judge(self, params["gate"], order.canary),
+                prove=_prover(balancers, probes.door, params["verify"]),
+                judge=self._judge(params, release, sight, probes, task_vars),
                 shield=guard.shield,
             )
             shift = Shift(order, world)
@@ -90,6 +93,26 @@ class ActionModule(ReleaseAction):
                 self.say(str(error))
                 os._exit(1)
         return _result(report, params["state"])
+
+    def _judge(
+        self, params: dict[str, t.Any], release: dict[str, t.Any], sight: Sight, probes: Probes, task_vars: dict[str, t.Any]
+    ) -> ShiftJudge | None:
+        if params["state"] == "restored" or release["stable"] == release["canary"]:
+            return None
+        return open_judge(
+            self,
+            params["gate"],
+            release["canary"],
+            release["stable"],
+            names=next(iter(params["traffic"].values())).get("slots"),
+            revisions={
+                release["stable"]: (release["previous"] or {}).get("revision"),
+                release["canary"]: release["revision"],
+            },
+            sight=sight,
+            probes=probes.sent,
+            task_vars=task_vars,
+        )
 
     def _release(self, journal: Port, params: dict[str, t.Any]) -> dict[str, t.Any]:
         release = journal("read", key=params["key"])["release"]

@@ -50,7 +50,8 @@ options:
       - check
       - pending
   key:
-    description: The canonical identity of the traffic object. Needed by all verbs but V(status), V(due) and V(check).
+    description:
+      - The canonical identity of the traffic object. V(status) and V(check) take none, V(due) may.
     type: str
   arguments:
     description:

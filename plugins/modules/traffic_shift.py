@@ -113,6 +113,11 @@ options:
     description: How long a restore goes on trying balancers that cannot be reached.
     type: str
     default: 60s
+  probes:
+    description:
+      - The report of a M(zerodowntime.bluegreen.load_test) that probes beside the release; its requests are taken out of
+        the gate's counts, so that they cannot earn a pass in a quiet night.
+    type: path
   reason:
     description: Why the traffic is put back, for O(state=restored).
     type: str

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate_options import Options
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, parse_steps
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.options import STORE
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.settings import parse as parse_gate
 
 HOOKS = ("before_stage", "after_stage", "before_shift", "after_promote", "after_rollback", "after_rollback_window")
 PLATFORMS = ("hosts",)
@@ -101,12 +101,9 @@ def per_slot(value: t.Any) -> dict[str, t.Any]:
 
 
 def gate(value: t.Any) -> dict[str, t.Any]:
-    """Return the options of the gate, checked except for its source. Raises ValueError."""
-    found = mapping(value)
-    Options.from_dict({name: item for name, item in found.items() if name not in ("preset", "source")})
-    if not isinstance(found.get("source"), Mapping) or len(found["source"]) != 1:
-        raise ValueError("takes one source with its options, such as source: {prometheus: {url: ...}}")
-    return found
+    """Return the gate as it was written, seen to be right but for what its source answers. Raises SourceError."""
+    parse_gate(value)
+    return mapping(value)
 
 
 def hooks(value: t.Any) -> dict[str, str]:
@@ -163,6 +160,7 @@ SETTINGS: dict[str, Setting] = {
     "release_force": Setting(truth, False),
     "release_reason": Setting(word),
     "release_confirm": Setting(truth, False),
+    "release_serving": Setting(choice(*SLOTS)),
     "release_hosts_machines": Setting(per_slot),
     "release_hosts_start": Setting(word),
     "release_hosts_stop": Setting(word),
@@ -185,7 +183,7 @@ def read(values: Mapping[str, t.Any], needed: t.Sequence[str] = ()) -> dict[str,
             value = setting.default
         try:
             settings[name.removeprefix("release_")] = None if value is None else setting.read(value)
-        except ValueError as error:
+        except (ValueError, ReleaseError) as error:
             raise ReleaseError(f"{name} {_sentence(str(error))}") from error
     return settings
 
@@ -195,6 +193,7 @@ _MISSING = {
     "release_platform": "hosts",
     "release_traffic": "the traffic system with its options",
     "release_revision": "pass it with -e release_revision=...",
+    "release_serving": "the slot that serves now, blue or green",
     "release_hosts_machines": "the inventory groups of both slots",
     "release_hosts_start": "the task file that starts a revision on a machine of a slot",
 }

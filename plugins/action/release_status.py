@@ -1,0 +1,174 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""C(release_status): where traffic is, what the journal says, and what to run next. Needs neither lock nor journal."""
+
+from __future__ import annotations
+
+import secrets
+import typing as t
+
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import open_journal
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._plan import variables
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import object_key, open_balancers
+
+Facts = t.Dict[str, t.Any]
+
+
+class ActionModule(ReleaseAction):
+    """Looks, and says what it sees; the verbs that end a release start from what it returns."""
+
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "settings": {"type": "dict", "required": True},
+        "quiet": {"type": "bool", "default": False},
+    }
+
+    def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Return the status, its table as C(lines), and the fields of a plan for the release at hand."""
+        settings = params["settings"]
+        sight = open_balancers(self, settings["traffic"], task_vars).observe()
+        key = object_key(sight)
+        known, due, problem = self._journal(settings, key, task_vars)
+        status = _status(settings, key, sight, known, due, problem)
+        lines = _table(status)
+        if not params["quiet"]:
+            for line in lines:
+                self.say(line)
+        return {
+            "changed": False,
+            **_plan(settings, key, sight, known),
+            "status": status,
+            "due": [item["why"] for item in due],
+            "lines": lines,
+            "ansible_stats": {
+                "data": {"zerodowntime_status": {self.environment: status}},
+                "aggregate": True,
+                "per_host": False,
+            },
+        }
+
+    def _journal(self, settings: Facts, key: str, task_vars: Facts) -> tuple[Facts | None, list[Facts], str]:
+        try:
+            journal = open_journal(self, settings["journal"], task_vars)
+            known = journal("read", key=key)
+            due = [item for item in journal("due", pause_timeout=settings["pause_timeout"])["due"] if item["key"] == key]
+        except ReleaseError as error:
+            return None, [], str(error)
+        return known, due, ""
+
+
+def _plan(settings: Facts, key: str, sight: Sight, known: Facts | None) -> Facts:
+    """Return what the tasks of a release need, for the release that the journal has last."""
+    release = (known or {}).get("release") or {}
+    stable, canary = release.get("stable"), release.get("canary")
+    previous = release.get("previous") or {}
+    return {
+        "key": key,
+        "run": f"{settings['environment']}-{secrets.token_hex(6)}",
+        "release": release.get("id"),
+        "stable": stable,
+        "canary": canary,
+        "outcome": release.get("outcome"),
+        "phase": release.get("phase"),
+        "first": bool(stable) and stable == canary,
+        # The way back: warm means that one switch does it.
+        "warm": bool(stable) and sight.up(stable) is not False,
+        "back": bool(release.get("recorded")) and sight.weights is not None
+        and sight.weights.plain() == release["recorded"],
+        "retire_after": release.get("retire_after"),
+        "certificate": None,
+        "probe": None,
+        "previous": previous,
+        "variables": variables(settings, previous.get("revision"), stable, canary, previous.get("specification")),
+    }
+
+
+def _status(settings: Facts, key: str, sight: Sight, known: Facts | None, due: list[Facts], problem: str) -> Facts:
+    release = (known or {}).get("release") or {}
+    lock = (known or {}).get("lock")
+    revisions = {slot: None for slot in SLOTS}
+    for past in (known or {}).get("releases", []):
+        revisions[past["canary"]] = past["revision"]
+    verdicts = [entry["msg"] for entry in release.get("entries", []) if entry["kind"] == "verdict"]
+    return {
+        "app": settings["app"],
+        "environment": settings["environment"],
+        "key": key,
+        "phase": release.get("phase"),
+        "outcome": release.get("outcome"),
+        "revision": release.get("revision"),
+        "revisions": revisions,
+        "stable": release.get("stable"),
+        "canary": release.get("canary"),
+        "weights": sight.weights.plain() if sight.weights else None,
+        "asked": release.get("confirmed"),
+        "up": {slot: sight.up(slot) for slot in SLOTS},
+        "trouble": sight.trouble,
+        "step": release.get("step"),
+        "lock": {name: lock[name] for name in ("owner", "step", "age", "ttl", "fence")} if lock else None,
+        "verdict": verdicts[-1] if verdicts else None,
+        "retire_after": release.get("retire_after"),
+        "due": [item["sentence"] for item in due],
+        "journal_problem": problem,
+        "next": _next(settings["environment"], sight, release, lock, due),
+    }
+
+
+def _next(environment: str, sight: Sight, release: Facts, lock: Facts | None, due: list[Facts]) -> str:
+    """Return the command to run next, empty when there is nothing to do."""
+    verb = ""
+    if sight.weights is None and not release:
+        verb = "adopt"
+    elif any(item["why"] == "stale" for item in due):
+        verb = "resume"
+    elif lock and release.get("phase") == "Paused":
+        verb = "promote (or abort)"
+    elif release.get("phase") == "Degraded":
+        verb = "rollback"
+    elif sight.trouble:
+        verb = "resume"
+    elif any(item["why"] == "retire" for item in due):
+        verb = "sweep"
+    return f"ansible-playbook zerodowntime.bluegreen.{verb} --limit {environment}" if verb else ""
+
+
+def _table(status: Facts) -> list[str]:
+    weights, asked = status["weights"], status["asked"]
+    shown = f"blue {weights['blue']} / green {weights['green']}" if weights else "unclear"
+    if asked and asked != weights:
+        shown += f", asked blue {asked['blue']} / green {asked['green']}"
+    slots = ", ".join(
+        f"{slot} {status['revisions'][slot] or 'unknown'} {_health(status['up'][slot])}" for slot in SLOTS
+    )
+    rows = [
+        ("phase", _phase(status)),
+        ("traffic", shown),
+        ("slots", slots),
+        ("step", f"{status['step']} %" if status["step"] is not None else ""),
+        ("lock", _lock(status)),
+        ("verdict", status["verdict"] or ""),
+        ("trouble", status["trouble"]),
+        ("journal", status["journal_problem"]),
+        *(("due", sentence) for sentence in status["due"]),
+        ("next", status["next"] or "nothing to do"),
+    ]
+    return [f"{name:<9} {value}" for name, value in rows if value]
+
+
+def _phase(status: Facts) -> str:
+    phase = status["phase"] or "never released"
+    return f"{phase} ({status['outcome']})" if status["outcome"] else phase
+
+
+def _health(up: bool | None) -> str:
+    return "healthy" if up else "down" if up is False else "(health unknown)"
+
+
+def _lock(status: Facts) -> str:
+    lock = status["lock"]
+    return f"held by {lock['owner']['run']}, last sign of life {text(round(lock['age']))} ago" if lock else "free"

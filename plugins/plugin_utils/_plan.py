@@ -1,0 +1,28 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a release tells the user's own task files."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Mapping
+
+
+def variables(
+    settings: Mapping[str, t.Any],
+    revision: str | None,
+    stable: str | None,
+    canary: str | None,
+    specification: Mapping[str, t.Any] | None = None,
+) -> dict[str, t.Any]:
+    """Return the variables that every task file gets; C(specification) is the recorded one of an older release."""
+    recorded = specification or {}
+    return {
+        **(recorded.get("hosts_variables") or settings["hosts_variables"]),
+        "release_app": settings["app"],
+        "release_environment": settings["environment"],
+        "release_revision": revision,
+        "release_stable": stable,
+        "release_canary": canary,
+    }
