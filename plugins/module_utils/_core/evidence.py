@@ -23,6 +23,7 @@ MOST = 1e100  # capital is thrown away above; fair, and no overflow
 BETS = 8
 LARGEST = 0.97  # "everything fails"
 CERTAIN = 0.995
+ALMOST = 1.0 - 1e-9  # of a bound counts as reaching it: rounding
 
 
 class Poll(t.NamedTuple):
@@ -79,7 +80,7 @@ class Capital:
         self.total = self._cash + math.fsum(self._bets)
         self.keep(min(before * self._growth, MOST))
         self.since = self.since.plus(poll)
-        if self.total < self._lowest * (1.0 - 1e-9):
+        if self.total < self._lowest * ALMOST:
             self._lowest, self.since = self.total, NOTHING
 
     def keep(self, most: float) -> None:
@@ -157,11 +158,15 @@ class Harm:
         bet = min(null + excess, CERTAIN)
         return log_likelihood_ratio(poll.canary_bad, poll.canary, null, bet) if bet > null else 0.0
 
-    def worth(self, past: float) -> bool:
-        """Return whether the difference since it began is worth a rollback; C(past) is the rate of the past."""
+    def proven(self, past: float) -> bool:
+        """Return whether the odds suffice and the difference since it began is worth a rollback.
+
+        C(past) is the rate of the past, for where the past is the baseline.
+        """
         since = self.capital.since
         against = since.baseline_rate if self.past_limit is None else past
-        return since.canary_rate >= max(self._tolerance * against, self._floor)
+        worth = since.canary_rate >= max(self._tolerance * against, self._floor)
+        return worth and self.capital.total >= self.needed * ALMOST
 
 
 class Limit:
@@ -243,7 +248,7 @@ class Starvation:
         )
 
     def proven(self) -> bool:
-        return self.capital.total >= self.needed * (1.0 - 1e-9)
+        return self.capital.total >= self.needed * ALMOST
 
 
 def dispersion(halves: t.Iterable[Poll], prior: float) -> float:

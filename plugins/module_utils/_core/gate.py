@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import duration
@@ -112,17 +113,26 @@ def replay(
 ) -> list[Verdict]:
     """Return the verdicts the gate gave, or would have given, one per sample.
 
-    C(steps) are the arguments of C(Gate.step) in order. The first begins before all samples, each other one after
-    the last sample not later than itself. Raises ValueError without a step.
+    C(steps) are the arguments of C(Gate.step) in order: the first begins before all samples, each other one right
+    after the last sample that is not later than it. Raises ValueError without a step.
     """
     gate, coming, verdicts = Gate(options, history), list(steps), []
     if coming:
         gate.step(*coming.pop(0))
-    times = [sample.at for sample in samples if sample is not None]
+    # Where the clock moves on; other readings (none, old ones) belong behind the reading before them.
+    clock = list(_rising(samples))
     for sample in samples:
         verdicts.append(gate.judge(sample))
-        if sample is not None:
-            times.pop(0)
-            while coming and sample.at <= coming[0][1] and not any(at <= coming[0][1] for at in times):
+        if clock and sample is clock[0]:
+            clock.pop(0)
+            while coming and (not clock or coming[0][1] < clock[0].at):
                 gate.step(*coming.pop(0))
     return verdicts
+
+
+def _rising(samples: t.Iterable[t.Optional[Sample]]) -> t.Iterator[Sample]:
+    latest = -math.inf
+    for sample in samples:
+        if sample is not None and latest < sample.at < math.inf:
+            latest = sample.at
+            yield sample

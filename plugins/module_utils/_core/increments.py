@@ -29,21 +29,23 @@ class Increments:
         """Return one poll per counter; nothing in it when there is no reading to subtract yet; None for no data.
 
         No data: no answer, a missing arm (unless it is said to be idle), a number that is NaN, infinite or negative,
-        or a reading that is not newer than the last.
+        a reading that is not newer than the last, or one that lacks bad requests that were there before.
         """
-        if sample is None or not _usable(sample.at) or (self._at is not None and sample.at <= self._at):
+        if sample is None or not math.isfinite(sample.at) or (self._at is not None and sample.at <= self._at):
             return None
         canary = self._reading(sample.canary, canary_idle)
         stable = self._reading(sample.stable, stable_idle)
         if canary is None or stable is None:
             return None
-        self._at = sample.at
         new_canary, new_stable = _new(self._canary, canary), _new(self._stable, stable)
         if new_canary is None or new_stable is None:
-            self._canary, self._stable = canary, stable
-            return {}
+            return None
+        first = self._at is None
+        self._at = sample.at
         self._canary = _counted(self._canary, canary, new_canary)
         self._stable = _counted(self._stable, stable, new_stable)
+        if first:
+            return {}
         return {
             name: Poll(new_canary.requests, new_canary.bad[name], new_stable.requests, new_stable.bad[name])
             for name in self._counters
@@ -63,13 +65,16 @@ def _usable(number: t.Any) -> bool:
 
 
 def _new(last: t.Optional[Arm], arm: Arm) -> t.Optional[Arm]:
-    """Return what came since the last reading; None when that cannot be said and the reading is a new origin."""
+    """Return what came since the last reading; None where a counter fell although the requests ran on.
+
+    Then a series is missing, for good or for one reading: neither its rest nor its return may be taken for news.
+    """
     if last is None:
-        return None
+        return arm
     if arm.requests < last.requests:
-        last = Arm(0.0, dict.fromkeys(arm.bad, 0.0))  # restarted: count from zero
+        last = _zero(arm)  # restarted: count from zero
     elif any(arm.bad[name] < last.bad[name] for name in arm.bad):
-        return None  # a series went away while the requests ran on: neither its old nor its new number means anything
+        return None
     requests = arm.requests - last.requests
     # Counters of one scrape are not read at one instant: never more bad ones than requests.
     return Arm(requests, {name: min(arm.bad[name] - last.bad[name], requests) for name in arm.bad})
@@ -77,6 +82,10 @@ def _new(last: t.Optional[Arm], arm: Arm) -> t.Optional[Arm]:
 
 def _counted(last: t.Optional[Arm], arm: Arm, new: Arm) -> Arm:
     """Return the reading with only the bad requests that were counted, so that clamped ones come with the next poll."""
-    restarted = last is None or arm.requests < last.requests
-    before = dict.fromkeys(arm.bad, 0.0) if restarted or last is None else last.bad
-    return Arm(arm.requests, {name: before[name] + new.bad[name] for name in arm.bad})
+    if last is None or arm.requests < last.requests:
+        last = _zero(arm)
+    return Arm(arm.requests, {name: last.bad[name] + new.bad[name] for name in arm.bad})
+
+
+def _zero(arm: Arm) -> Arm:
+    return Arm(0.0, dict.fromkeys(arm.bad, 0.0))

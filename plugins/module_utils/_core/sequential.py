@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import verdict as words
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.evidence import (
+    ALMOST,
     NOTHING,
     Baseline,
     Harm,
@@ -148,9 +149,12 @@ class _Evidence:
         return min(track.safe_odds for track in self._tracks)
 
     def worse(self) -> t.Optional[Decision]:
-        track = max(self._tracks, key=lambda track: track.harm.capital.total)
-        if self.harm < track.harm.needed * (1.0 - 1e-9) or not track.harm.worth(track.past_rate):
+        if self.harm < self._tracks[0].harm.needed * ALMOST:
             return None
+        proven = [track for track in self._tracks if track.harm.proven(track.past_rate)]
+        if not proven:
+            return None
+        track = max(proven, key=lambda track: track.harm.capital.total)
         odds = words.odds_line(self.harm, track.harm.needed)
         return FAIL, "worse", f"{track.compared(track.harm.capital.since)}; worse than the baseline; odds {odds}"
 
