@@ -10,8 +10,9 @@ import typing as t
 from xml.sax.saxutils import escape
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import duration
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verdict import odds_line
 
-WIDTH, HEIGHT = 960, 360
+WIDTH, HEIGHT = 960, 376
 TOP, BOTTOM, PANEL = 64, 312, 400
 LEFT, RIGHT = 64, 528
 CANARY, BASELINE, HARM, SAFE, INK, GRID = "#d9730d", "#2f6fb0", "#b3261e", "#2e7d32", "#333333", "#dddddd"
@@ -30,6 +31,7 @@ def draw(looks: t.Sequence[Look], metric: str, title: str = "") -> str:
     points = [(at, numbers[metric]) for at, numbers in looks if "harm" in numbers.get(metric, {})]
     if not points:
         raise ValueError(f"there is no judgement of {metric} to draw")
+    points = [point for point in points if point[1]["canary"]["requests"]] or points
     if len(points) > MOST_POINTS:
         kept = sorted({round(i * (len(points) - 1) / (MOST_POINTS - 1)) for i in range(MOST_POINTS)})
         points = [points[i] for i in kept]
@@ -73,7 +75,7 @@ def _rates(points: t.Sequence[Look], until: float) -> t.Iterator[str]:
     for row, (arm, colour) in enumerate(arms.items()):
         seen = last[arm]
         label = f"{arm} {100 * seen['rate']:.2f}% ({seen['bad']:.0f}/{seen['requests']:.0f})"
-        yield _text(LEFT + 8, TOP + 16 + 16 * row, label, colour)
+        yield _text(LEFT, BOTTOM + 38 + 16 * row, label, colour)
 
 
 def _odds(points: t.Sequence[Look], until: float) -> t.Iterator[str]:
@@ -92,8 +94,8 @@ def _odds(points: t.Sequence[Look], until: float) -> t.Iterator[str]:
         logs = [(at, math.log(min(max(look[game], bottom), top))) for at, look in points]
         line = _path([axis.place(at, log) for at, log in logs])
         yield f'<polyline class="{game}" points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
-        label = f"{'of harm' if game == 'harm' else 'of safety'} {last[game]:.3g}:1 (needed {needed:.3g}:1)"
-        yield _text(RIGHT + 8, TOP + 16 + 16 * row, label, colour)
+        label = f"{'of harm' if game == 'harm' else 'of safety'} {odds_line(last[game], needed)}"
+        yield _text(RIGHT, BOTTOM + 38 + 16 * row, label, colour)
 
 
 def always_valid(bad: float, total: float, alpha: float) -> tuple[float, float]:
