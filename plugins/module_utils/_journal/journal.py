@@ -169,24 +169,24 @@ class Journal:
                 journals.append({"key": key, "problem": str(error)})
         return {"journals": journals, "changed": False}
 
-    def due(self, now: t.Optional[float] = None, pause_timeout: float = 3600.0) -> Answer:
-        """Return as C(due) what a sweep has to look at in all journals, as C(held) the locks not seen silent yet."""
+    def due(self, now: t.Optional[float] = None, pause_timeout: float = 3600.0, key: t.Optional[str] = None) -> Answer:
+        """Return as C(due) what a sweep has to look at, as C(held) the locks not seen silent yet; of C(key) or all."""
         found: list[Answer] = []
         moment = self._wall() if now is None else now
-        keys = self._store.keys()
-        for key in keys:
+        keys = self._store.keys() if key is None else [key]
+        for one in keys:
 
-            def look(_now: float, known: _Optional, key: str = key) -> core.Change:
-                document = core.checked(known, key)
+            def look(_now: float, known: _Optional, one: str = one) -> core.Change:
+                document = core.checked(known, one)
                 after, items = core.due(document, moment, self._observer, self._monotonic(), pause_timeout)
                 return after, {"items": items}
 
             try:
-                found.extend(self._change(key, look)["items"])
+                found.extend(self._change(one, look)["items"])
             except Unreachable:
                 raise
             except JournalError as error:
-                found.append({"key": key, "why": "unreadable", "sentence": str(error), "command": "status"})
+                found.append({"key": one, "why": "unreadable", "sentence": str(error), "command": "status"})
         held = [item for item in found if item["why"] == "held"]
         return {"due": [item for item in found if item["why"] != "held"], "held": held, "changed": False}
 

@@ -211,6 +211,13 @@ def test_observations_of_two_clocks_are_not_mixed_and_do_not_disturb_each_other(
     assert answer["taken"]
 
 
+def test_a_mark_from_the_future_of_the_observers_clock_proves_nothing() -> None:
+    document, _answer = look(opened(), monotonic=1000.0)
+    document, answer = look(document, monotonic=10.0)
+    assert answer["silent"] == 0.0
+    assert look(document, monotonic=70.0)[1]["taken"]
+
+
 def test_an_announced_silence_is_waited_for() -> None:
     document = journal.heartbeat(opened(), KEY, "run-1", NOON, expected_until=NOON + 300)[0]
     document, answer = look(document, monotonic=0.0)

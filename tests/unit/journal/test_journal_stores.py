@@ -277,6 +277,15 @@ def test_a_sweep_and_a_taker_share_what_they_have_observed(open_store: Open) -> 
     assert another.take_over(KEY, owner("run-2"))["taken"]
 
 
+def test_what_is_due_can_be_asked_of_one_journal(open_store: Open) -> None:
+    for key in ("one", "two"):
+        acquire(open_store(), "run-1", key=key)
+        Journal(open_store()).unlock(key, "run-1")
+    assert [(item["key"], item["why"]) for item in Journal(open_store()).due(key="two")["due"]] == [("two", "stale")]
+    assert len(Journal(open_store()).due()["due"]) == 2
+    assert Journal(open_store()).due(key="three")["due"] == []
+
+
 # ---- the verbs
 
 
