@@ -31,6 +31,9 @@ from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action imp
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"  # Ansible's own word in the place of a secret
 SENTENCE_LENGTH = 400
 
+# A machine that hangs does not break its connection: a restore would wait until TCP gives up, a quarter of an hour.
+KEEPALIVE = "-o ServerAliveInterval=5 -o ServerAliveCountMax=3"
+
 # Arguments and tracebacks may hold what no_log hides; the rest is Ansible's own business.
 _NOT_FOR_CALLERS = {"invocation", "exception", "warnings", "deprecations"}
 
@@ -47,7 +50,7 @@ class Machine:
         self._connect = connect
         self._idle: _Remote | None = connect()
         self._secrets = {secret for secret in [*secrets, *self._idle.secrets()] if secret}
-        # From ansible-core 2.19 on the running task is a context variable, and a new thread has none.
+        # From ansible-core 2.19 on the running task is a context variable, which lookups need and new threads lack.
         self._context = contextvars.copy_context()
 
     @classmethod
@@ -71,15 +74,15 @@ class Machine:
     def module(self, name: str, args: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Run the module C(name) there, in the check mode of the action, and return its result in plain types.
 
-        No answer (the machine refused, was lost on the way, or the module died) is C(failed) and C(lost) with one
+        No answer (the machine refused, hung, was lost on the way, or the module died) is C(failed) and C(lost) with one
         sentence: what the module did is then unknown. A module that cannot be sent is C(failed) with one sentence.
         """
         # Not to be found here while in use: the next call must not get what an interrupted one left half read.
         remote, self._idle = self._idle, None
+        running = self._context.copy().run
         try:
-            if remote is None:
-                remote = self._connect()
-            result = plain(self._context.copy().run(remote.execute, name, args))
+            remote = remote or running(self._connect)
+            result = plain(running(remote.execute, name, args))
         except AnsibleConnectionFailure as error:
             return self._failure(error, lost=True)
         except (AnsibleError, OSError) as error:
@@ -163,6 +166,7 @@ class _Remote(ActionBase):
                 set_options("become", become)
             set_options("connection", connection)
             set_options("shell", connection._shell)
+            _keep_alive(connection)
             remote = cls(
                 task=task,
                 connection=connection,
@@ -216,13 +220,19 @@ class _Remote(ActionBase):
 
     def execute(self, name: str, args: Mapping[str, t.Any]) -> dict[str, t.Any]:
         """Return the module's result as ansible-core gives it; raises AnsibleError or OSError."""
-        # An interrupted controller removes this folder; a restore after that still has to build its module.
-        os.makedirs(C.DEFAULT_LOCAL_TMP, mode=0o700, exist_ok=True)
         return self._execute_module(module_name=name, module_args=dict(args), task_vars=self._variables)
 
     def close(self) -> None:
         self.cleanup(force=True)
         self._connection.close()
+
+
+def _keep_alive(connection: t.Any) -> None:
+    if connection.transport != "ssh":
+        return
+    given = [connection.get_option(option) or "" for option in ("ssh_args", "ssh_common_args", "ssh_extra_args")]
+    if "ServerAlive" not in " ".join(given):
+        connection.set_option("ssh_extra_args", f"{given[-1]} {KEEPALIVE}".strip())
 
 
 def asked_passwords(action: ActionBase, task_vars: Mapping[str, t.Any]) -> dict[str, str | None]:

@@ -99,6 +99,8 @@ class NestedPlay:
         The first failure ends the play for all machines once the task at hand is done. Raises ReleaseError when the
         file cannot be read as tasks: nothing has run then. Does not return at all when the controller has died.
         """
+        if {host.get_name() for host in self._inventory.get_hosts(machines)} != set(machines):
+            raise ReleaseError(f"the inventory does not find {', '.join(machines)} by these names")
         keywords = {"connection": connection} if connection else {}
         with _whole_file():
             try:

@@ -104,6 +104,18 @@ def test_a_machine_lost_in_the_middle_is_lost_until_it_is_back(lab: sshd.SshMach
     assert "Connection refused" in refused["msg"]
 
 
+def test_a_machine_that_hangs_is_lost(lab: sshd.SshMachines, project: Playbook) -> None:
+    begun = project.folder / "begun"
+    process = project.start([call("hung", ["lb3"], folder=str(project.folder))])
+    wait_for(begun, there=True)
+    with lab.hung("lb3"):
+        begun.unlink()
+        before, during = project.end(process).result["answers"]
+    assert before["machine"] == "lb3"
+    assert during["lost"]
+    assert during["msg"].startswith("lb3: ")
+
+
 def test_a_module_that_dies_without_an_answer_is_lost(project: Playbook) -> None:
     run = drive(project, "once", ["lb1", "here"], args={"die": True})
     assert [(one["failed"], one["lost"]) for one in run.result["answers"]] == [(True, True)] * 2

@@ -119,8 +119,11 @@ def test_check_mode_and_diff_are_passed_on(project: Playbook) -> None:
 
 
 def test_limit_does_not_take_the_machines_away(project: Playbook) -> None:
-    run = release_tasks(project, "- ansible.builtin.command: 'true'", "--limit", ENVIRONMENT, machines=["app2"])
+    made = project.folder / "made"
+    tasks = f"- ansible.builtin.file: {{path: {made}, state: touch}}"
+    run = release_tasks(project, tasks, "--limit", ENVIRONMENT, machines=["app2"])
     assert run.result["machines"] == {"app2": "ok"}, run.result
+    assert made.exists()
 
 
 def test_tags_and_start_at_task_of_the_command_line_do_not_thin_out_the_file(project: Playbook) -> None:
@@ -283,7 +286,7 @@ def test_the_timeout_of_the_task_ends_it(project: Playbook) -> None:
 
 TWO_TASKS = """
 - name: First
-  ansible.builtin.shell: touch {{ inventory_dir }}/first; sleep 4
+  ansible.builtin.shell: touch {{ inventory_dir }}/first; sleep 12
 - name: Next
   ansible.builtin.file: {path: "{{ inventory_dir }}/next", state: touch}
 """
@@ -311,9 +314,10 @@ def test_after_a_kill_the_next_task_is_not_run(project: Playbook, killed: str) -
         os.killpg(controller.pid, signal.SIGKILL)
     else:
         os.kill(controller.pid if killed == "controller" else worker, signal.SIGKILL)
-    wait_until(lambda: not any(map(alive, family)))
+    assert len(family) == 3
+    # Before the task in flight is done: nobody is left to run the next one.
+    wait_until(lambda: not any(map(alive, family)), seconds=8)
     controller.communicate(timeout=60)
-    time.sleep(5)
     assert not (project.folder / "next").exists()
 
 

@@ -104,6 +104,15 @@ class SshMachines:
         """Take the machine away without a goodbye: its listener and every session and command in it."""
         self._servers[name].kill()
 
+    @contextlib.contextmanager
+    def hung(self, name: str) -> Iterator[None]:
+        """Let the machine hang meanwhile: connections stay open and nothing answers."""
+        self._servers[name].send(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._servers[name].send(signal.SIGCONT)
+
     def revive(self, name: str) -> None:
         """Start the machine again at its old address and port."""
         self._servers[name].start()
@@ -133,12 +142,17 @@ class _Server:
     def kill(self) -> None:
         if self._process is None:
             return
+        self.send(signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
         # The whole list before the first kill: who loses its parent is no longer found.
         for pid in list(_family(self._process.pid)):
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self._process.wait()
-        self._process = None
+                os.kill(pid, number)
 
     @property
     def _log(self) -> Path:

@@ -89,6 +89,14 @@ class ActionModule(ReleaseAction):
         answers.append(machine.module("probe", {"seconds": 3}))
         return answers
 
+    def hung(self, machines):
+        (machine,) = machines
+        answers = [machine.module("probe", {})]
+        Path(self.params["folder"], "begun").touch()
+        while Path(self.params["folder"], "begun").exists():
+            time.sleep(0.05)
+        return [*answers, machine.module("probe", {})]
+
     def lost(self, machines):
         (machine,) = machines
         begun, back = Path(self.params["folder"], "begun"), Path(self.params["folder"], "back")
