@@ -39,7 +39,9 @@ class ActionModule(ReleaseAction):
             return self._adopted(sight, wanted, known, settings, journal)
         if sight.up(serving) is False:
             raise ReleaseError(f"{serving} is to serve and has no healthy server: adopt names the slot that serves now")
-        changes = [core_plan.Change(f"traffic of {settings['app']} on {name}", "not ours", str(wanted)) for name in bare]
+        changes = [
+            core_plan.Change(f"traffic of {settings['app']} on {name}", "not ours", str(wanted)) for name in bare
+        ]
         result = {"changed": True, "diff": core_plan.diff(changes)}
         if self._task.check_mode or not params["confirm"]:
             for change in changes:

@@ -21,7 +21,11 @@ class ActionModule(ReleaseAction):
     """Promote, abort, pause or roll back a release that another process runs, or take it over."""
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
-        "verb": {"type": "str", "choices": ["promote", "abort", "pause", "rollback", "resume", "sweep"], "required": True},
+        "verb": {
+            "type": "str",
+            "choices": ["promote", "abort", "pause", "rollback", "resume", "sweep"],
+            "required": True,
+        },
         "settings": {"type": "dict", "required": True},
         "key": {"type": "str", "required": True, "no_log": False},
         "run": {"type": "str", "required": True},
@@ -43,7 +47,9 @@ class ActionModule(ReleaseAction):
         said = self._answer(journal, params["key"], answer["release"], answer["n"])
         if said is None:
             if params["verb"] in ("promote", "pause"):
-                raise ReleaseError(f"{params['verb']}: the run did not answer within {ANSWER:.0f} s; it may be dead: run status")
+                raise ReleaseError(
+                    f"{params['verb']}: the run did not answer within {ANSWER:.0f} s; it may be dead: run status"
+                )
             self.say(f"{params['verb']}: no answer within {ANSWER:.0f} s")
             return self._take_over(journal, params)
         if params["verb"] in ("abort", "rollback"):
@@ -54,7 +60,11 @@ class ActionModule(ReleaseAction):
         """Nobody runs the release, or nothing is left to be done."""
         verb = params["verb"]
         if verb in ("promote", "pause"):
-            return {"changed": False, "taken": False, "msg": f"{verb}: nothing runs; release {answer['release']} is as it was"}
+            return {
+                "changed": False,
+                "taken": False,
+                "msg": f"{verb}: nothing runs; release {answer['release']} is as it was",
+            }
         return self._take_over(journal, params)
 
     def _take_over(self, journal: Port, params: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -26,14 +26,14 @@ from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge impo
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._plan import variables
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import object_key, open_balancers
 
-Facts = t.Dict[str, t.Any]
+Facts = dict[str, t.Any]
 
 POLL = 0.5
 PROGRESS = 5.0
 
 
 class ActionModule(ReleaseAction):
-    """Returns what is registered as C(__release_plan): which slot is stable, where the revision goes, what is recorded."""
+    """Returns the plan: which slot is stable, where the revision goes, what is recorded."""
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {"settings": {"type": "dict", "required": True}}
 
@@ -67,7 +67,9 @@ class ActionModule(ReleaseAction):
             )
         plan["key"] = key
         plan["certificate"] = _certificate(settings, plan)
-        plan["probes"] = (plan["certificate"] or {}).get("report") if (plan["certificate"] or {}).get("backoff") else None
+        plan["probes"] = (
+            (plan["certificate"] or {}).get("report") if (plan["certificate"] or {}).get("backoff") else None
+        )
         plan["record"] = _record(settings, plan, sight)
         for line in _lines(plan, settings):
             self.say(line)
@@ -77,7 +79,6 @@ class ActionModule(ReleaseAction):
             "diff": core_plan.diff(_changes(plan, settings)) if self._task.check_mode else [],
             **plan,
         }
-
 
     def _when_free(self, journal: Port, key: str, settings: Facts) -> Facts:
         """Return the journal once no other release holds the object, as C(on_busy) says. Raises ReleaseError."""
@@ -105,7 +106,7 @@ def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
     stable = sight.weights.only()
     if stable is None:
         raise ReleaseError(
-            f"traffic is split ({sight.weights}) and no release of ours is under way: put one slot at 100, or run resume"
+            f"traffic is split ({sight.weights}) and no release of ours explains it: put one slot at 100, or run resume"
             if str(known["state"]) != "Progressing"
             else f"traffic is split ({sight.weights}) by a release that has not ended: run status, then resume or abort"
         )
@@ -169,7 +170,9 @@ def _probe(settings: Facts, canary: str, door: FrontDoor | None) -> Facts | None
     verify, preview = settings["verify"], settings["preview"]
     if not verify or not preview:
         return None
-    probe = {name: verify[name] for name in ("url", "header", "json_path", "validate_certs", "ca_path") if verify.get(name)}
+    probe = {
+        name: verify[name] for name in ("url", "header", "json_path", "validate_certs", "ca_path") if verify.get(name)
+    }
     expect = (door.values if door else verify.get("slots") or {}).get(canary, settings["revision"])
     return {
         **probe,

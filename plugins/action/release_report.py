@@ -41,7 +41,11 @@ class ActionModule(ReleaseAction):
             "changed": False,
             "report": report,
             "path": where,
-            "ansible_stats": {"data": {"zerodowntime": {self.environment: report}}, "aggregate": True, "per_host": False},
+            "ansible_stats": {
+                "data": {"zerodowntime": {self.environment: report}},
+                "aggregate": True,
+                "per_host": False,
+            },
         }
 
     def _write(self, report: dict[str, t.Any], folder: str | None) -> str:
@@ -58,7 +62,18 @@ class ActionModule(ReleaseAction):
 
 def summary(release: dict[str, t.Any], certificate: dict[str, t.Any] | None, failure: str) -> dict[str, t.Any]:
     """Return the report of a release: names of DESIGN section 6, states and identities only."""
-    names = ("app", "environment", "platform", "revision", "stable", "canary", "phase", "outcome", "recorded", "confirmed")
+    names = (
+        "app",
+        "environment",
+        "platform",
+        "revision",
+        "stable",
+        "canary",
+        "phase",
+        "outcome",
+        "recorded",
+        "confirmed",
+    )
     return {
         "release": release["id"],
         **{name: release[name] for name in names},
@@ -80,7 +95,10 @@ def table(report: dict[str, t.Any], where: str) -> list[str]:
     ]
     if "requests" in report:
         rows += [
-            ("requests", f"{report['requests']} sent, {report['dropped']} dropped, {report['errors']} answered with an error"),
+            (
+                "requests",
+                f"{report['requests']} sent, {report['dropped']} dropped, {report['errors']} answered with an error",
+            ),
             ("longest gap", f"{report['longest_gap_seconds']:.3f} s"),
         ]
     if report["failure"]:

@@ -17,7 +17,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_po
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._plan import variables
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import object_key, open_balancers
 
-Facts = t.Dict[str, t.Any]
+Facts = dict[str, t.Any]
 
 
 class ActionModule(ReleaseAction):
@@ -56,7 +56,9 @@ class ActionModule(ReleaseAction):
         try:
             journal = open_journal(self, settings["journal"], task_vars)
             known = journal("read", key=key)
-            due = [item for item in journal("due", pause_timeout=settings["pause_timeout"])["due"] if item["key"] == key]
+            due = [
+                item for item in journal("due", pause_timeout=settings["pause_timeout"])["due"] if item["key"] == key
+            ]
         except ReleaseError as error:
             return None, [], str(error)
         return known, due, ""
@@ -78,7 +80,8 @@ def _plan(settings: Facts, key: str, sight: Sight, known: Facts | None) -> Facts
         "first": bool(stable) and stable == canary,
         # The way back: warm means that one switch does it.
         "warm": bool(stable) and sight.up(stable) is not False,
-        "back": bool(release.get("recorded")) and sight.weights is not None
+        "back": bool(release.get("recorded"))
+        and sight.weights is not None
         and sight.weights.plain() == release["recorded"],
         "retire_after": release.get("retire_after"),
         "certificate": None,
@@ -91,7 +94,7 @@ def _plan(settings: Facts, key: str, sight: Sight, known: Facts | None) -> Facts
 def _status(settings: Facts, key: str, sight: Sight, known: Facts | None, due: list[Facts], problem: str) -> Facts:
     release = (known or {}).get("release") or {}
     lock = (known or {}).get("lock")
-    revisions = {slot: None for slot in SLOTS}
+    revisions = dict.fromkeys(SLOTS)
     for past in (known or {}).get("releases", []):
         revisions[past["canary"]] = past["revision"]
     verdicts = [entry["msg"] for entry in release.get("entries", []) if entry["kind"] == "verdict"]

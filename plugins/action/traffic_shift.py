@@ -95,7 +95,12 @@ class ActionModule(ReleaseAction):
         return _result(report, params["state"])
 
     def _judge(
-        self, params: dict[str, t.Any], release: dict[str, t.Any], sight: Sight, probes: Probes, task_vars: dict[str, t.Any]
+        self,
+        params: dict[str, t.Any],
+        release: dict[str, t.Any],
+        sight: Sight,
+        probes: Probes,
+        task_vars: dict[str, t.Any],
     ) -> ShiftJudge | None:
         if params["state"] == "restored" or release["stable"] == release["canary"]:
             return None

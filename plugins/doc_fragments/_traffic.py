@@ -100,7 +100,7 @@ options:
         description: The value with which each slot answers.
         type: dict
       cookies:
-        description: A cookie per slot (C(NAME=VALUE)) that binds a client to it; a slot with weight 0 must not answer to it.
+        description: A cookie per slot (C(NAME=VALUE)) that binds a client to it; at weight 0 it must not answer to it.
         type: dict
       ca_path:
         description: File with the certificates to trust.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, parse
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
 
-Result = t.Dict[str, t.Any]
+Result = dict[str, t.Any]
 Lease = t.Optional[t.Mapping[str, t.Any]]
 
 
@@ -52,7 +52,7 @@ class Sight:
     def total(self, slot: str, counter: str) -> t.Optional[int]:
         """Return the sum of a counter (requests, bad, in_flight) over all balancers; None when one does not know."""
         values = [view["slots"][slot][counter] for view in self.views.values()]
-        return None if any(value is None for value in values) else sum(values)
+        return None if any(value is None for value in values) else int(sum(values))
 
     def pids(self) -> t.Mapping[str, str]:
         """Return the process id of each balancer, which changes when it reloads."""
@@ -61,7 +61,7 @@ class Sight:
     @property
     def fence(self) -> int:
         """Return the highest fence that stands anywhere."""
-        return max(view["fence"] for view in self.views.values())
+        return max(int(view["fence"]) for view in self.views.values())
 
 
 class Balancers:
@@ -95,7 +95,7 @@ class Balancers:
     ) -> dict[str, Result]:
         """Move one balancer after the other and return each one's result.
 
-        The first that refuses ends it: those that had moved are put back, with the same fence, then the error is raised.
+        The first that refuses ends it: those that had moved are put back, then the error is raised.
         """
         done: dict[str, Result] = {}
         for balancer in self.members:
@@ -197,4 +197,3 @@ def _together(views: t.Mapping[str, Result]) -> Sight:
 
 def _plain(expect: t.Sequence[Weights]) -> t.Optional[list[dict[str, int]]]:
     return [weights.plain() for weights in expect] or None
-

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ReleaseError(Exception):
-    """Something an operator must read: what was seen, where traffic is, what to do. Nothing was changed unless it says so."""
+    """What an operator must read: what was seen, where traffic is, what to do. It says so if anything was changed."""
 
 
 class Lost(ReleaseError):

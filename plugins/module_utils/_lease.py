@@ -10,7 +10,6 @@ It is the only thing that survives the kill of a job container. Its file, beside
 from __future__ import annotations
 
 import contextlib
-import encodings.idna  # noqa: F401  # needed by a TCP connect after the module's archive is gone from disk
 import glob
 import hashlib
 import json
@@ -38,6 +37,9 @@ LEASE_SPEC: dict[str, t.Any] = {
 
 # A stable slot that is down now may be back in a minute; after this long a person has to decide.
 PATIENCE = 600.0
+
+# A TCP connect loads this codec, which would be too late once the module's archive is gone from the disk.
+"localhost".encode("idna")
 
 
 def keep(driver: Driver, lease: t.Mapping[str, t.Any]) -> str:

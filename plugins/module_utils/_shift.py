@@ -469,7 +469,7 @@ class Shift:
         if not self._fenced and self.world.monotonic() - self._answered_at > self.order.ttl:
             answer = self._ask_journal("heartbeat", step=self._step)
             if answer is None and not self._fenced:
-                return f"The lock is older than its TTL and the journal is out of reach: traffic was seen at {self._where()}"
+                return f"The lock is older than its TTL, the journal out of reach: traffic was seen at {self._where()}"
         if self._fenced:
             return f"Nothing more is written: traffic was seen at {self._where()}"
         if self.world.monotonic() - self._seen_at > FRESH or self._sight is None:

@@ -126,7 +126,7 @@ def move(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = False
         fence = before.fence if params.get("fence") is None else int(params["fence"])
         if fence < before.fence:
             raise Refused(
-                f"{driver.identity()}: a newer writer was here (fence {before.fence}, ours {fence}); nothing was written"
+                f"{driver.identity()}: a newer writer was here (fence {before.fence}, ours {fence}); nothing written"
             )
         if before.trouble and not expected and not force:
             raise Refused(f"{driver.identity()}: {before.trouble}; nothing was written")
@@ -151,9 +151,7 @@ def move(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = False
             driver.write(before, weights, fence)
             after = driver.observe()
             if after.weights != weights or after.trouble:
-                raise ReleaseError(
-                    f"{driver.identity()}: wrote {weights}, read back {after.weights or after.trouble}"
-                )
+                raise ReleaseError(f"{driver.identity()}: wrote {weights}, read back {after.weights or after.trouble}")
     return {
         "changed": moved,
         "identity": driver.identity(),

@@ -27,12 +27,12 @@ VERIFY_SPEC: dict[str, t.Any] = {
 }
 
 
-def move_spec(driver: t.Type[_traffic.Driver]) -> dict[str, t.Any]:
+def move_spec(driver: type[_traffic.Driver]) -> dict[str, t.Any]:
     """Return the argument spec of the driver's C(*_traffic) name."""
     return {**info_spec(driver), **_traffic.MOVE_SPEC, "verify": VERIFY_SPEC}
 
 
-def info_spec(driver: t.Type[_traffic.Driver]) -> dict[str, t.Any]:
+def info_spec(driver: type[_traffic.Driver]) -> dict[str, t.Any]:
     """Return the argument spec of the driver's C(*_traffic_info) name."""
     return {
         **driver.spec,
@@ -41,7 +41,7 @@ def info_spec(driver: t.Type[_traffic.Driver]) -> dict[str, t.Any]:
     }
 
 
-def main_move(driver: t.Type[_traffic.Driver]) -> t.NoReturn:
+def main_move(driver: type[_traffic.Driver]) -> t.NoReturn:
     """Move traffic on this machine and exit with the result."""
     module = AnsibleModule(argument_spec=move_spec(driver), supports_check_mode=True)
     try:
@@ -53,9 +53,10 @@ def main_move(driver: t.Type[_traffic.Driver]) -> t.NoReturn:
     except ReleaseError as error:
         module.fail_json(**_traffic.failure(error))
     module.exit_json(**result)
+    raise AssertionError  # exit_json ended the process
 
 
-def main_info(driver: t.Type[_traffic.Driver]) -> t.NoReturn:
+def main_info(driver: type[_traffic.Driver]) -> t.NoReturn:
     """Look at the traffic on this machine and exit with what was seen."""
     module = AnsibleModule(argument_spec=info_spec(driver), supports_check_mode=True)
     try:
@@ -66,3 +67,4 @@ def main_info(driver: t.Type[_traffic.Driver]) -> t.NoReturn:
     except ReleaseError as error:
         module.fail_json(**_traffic.failure(error))
     module.exit_json(**result)
+    raise AssertionError  # exit_json ended the process

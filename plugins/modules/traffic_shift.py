@@ -22,7 +22,7 @@ description:
 options:
   state:
     description:
-      - V(shifted) moves traffic to the canary of the release; V(restored) puts the recorded traffic of the release back.
+      - V(shifted) moves traffic to the canary of the release; V(restored) puts the recorded traffic back.
     type: str
     choices: [shifted, restored]
     default: shifted
@@ -43,13 +43,13 @@ options:
     type: str
     required: true
   steps:
-    description: Percents of the canary, rising; 100 is added when it is not the last. A list, or text such as V(5,25,50,100).
+    description: Percents of the canary, rising, 100 the last. A list, or text such as V(5,25,50,100).
     type: raw
     default: [100]
   gate:
     description:
-      - How measurements are judged at each step, the options of M(zerodowntime.bluegreen.metric_gate). Without it a step
-        ends when traffic is proven to have moved.
+      - How measurements are judged at each step, the options of M(zerodowntime.bluegreen.metric_gate). Without it a
+        step ends when traffic is proven to have moved.
     type: dict
   verify:
     description:
@@ -70,7 +70,7 @@ options:
         description: The value with which each slot answers. By default what stable answers now, and the revision.
         type: dict
       cookies:
-        description: A cookie per slot (C(NAME=VALUE)) that binds a client to it; a slot with weight 0 must not answer to it.
+        description: A cookie per slot (C(NAME=VALUE)) that binds a client to it; at weight 0 it must not answer to it.
         type: dict
       ca_path:
         description: File with the certificates to trust.
@@ -115,8 +115,8 @@ options:
     default: 60s
   probes:
     description:
-      - The report of a M(zerodowntime.bluegreen.load_test) that probes beside the release; its requests are taken out of
-        the gate's counts, so that they cannot earn a pass in a quiet night.
+      - The report of a M(zerodowntime.bluegreen.load_test) that probes beside the release. The gate does not count its
+        requests, so that they cannot earn a pass in a quiet night.
     type: path
   reason:
     description: Why the traffic is put back, for O(state=restored).

@@ -26,8 +26,8 @@ options:
     required: true
   until:
     description:
-      - V(ready) fails at the deadline. V(drained) fails when the slot still has weight on a balancer; at the deadline it
-        returns with the requests that are still open.
+      - V(ready) fails at the deadline. V(drained) fails when the slot still has weight on a balancer; at the deadline
+        it returns with the requests that are still open.
     type: str
     choices: [ready, drained]
     required: true

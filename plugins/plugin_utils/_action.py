@@ -20,7 +20,7 @@ if not sys.stdout.isatty() and hasattr(sys.stdout, "reconfigure"):
 
 
 def plain(value: t.Any) -> t.Any:
-    """Return C(value) in builtin types only: from ansible-core 2.19 on, values are tagged types that clients choke on."""
+    """Return C(value) in builtin types only: from ansible-core 2.19 on values are tagged, and clients choke on them."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):

@@ -15,9 +15,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.targe
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import FrontDoor
 
 
-def front_door(
-    verify: t.Mapping[str, t.Any], serving: str | None = None, revision: str | None = None
-) -> FrontDoor:
+def front_door(verify: t.Mapping[str, t.Any], serving: str | None = None, revision: str | None = None) -> FrontDoor:
     """Return the front door of C(verify).
 
     Without C(verify.slots), what answers now is the value of C(serving), the slot that has all the traffic; the other

@@ -49,7 +49,9 @@ class Setting:
 def word(value: t.Any) -> str:
     """Return a text. Raises ValueError for anything else: 1.10 without quotes is the number 1.1."""
     if not isinstance(value, str):
-        raise ValueError(f"is {value!r}, {_kind(value)}: write it in quotes, as YAML changes what it takes for a number")
+        raise ValueError(
+            f"is {value!r}, {_kind(value)}: write it in quotes, as YAML changes what it takes for a number"
+        )
     return value
 
 
@@ -88,7 +90,9 @@ def one_traffic(value: t.Any) -> dict[str, t.Any]:
     """Return the traffic system: one name with its options. Raises ValueError."""
     found = mapping(value)
     if len(found) != 1 or not isinstance(next(iter(found.values())), Mapping):
-        raise ValueError("takes one traffic system with its options, such as {haproxy_traffic: {socket: ..., slots: ...}}")
+        raise ValueError(
+            "takes one traffic system with its options, such as {haproxy_traffic: {socket: ..., slots: ...}}"
+        )
     return found
 
 
@@ -212,6 +216,6 @@ OTHERS = ("release_targets", "release_environments", "release_serial", "release_
 
 
 def likely(name: str) -> str:
-    """Return the variable that C(name) was probably meant to be, empty when none is close: users have names of their own."""
+    """Return the variable that C(name) was probably meant to be, empty for what may be a name of the user's own."""
     close = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.88)
     return close[0] if close else ""

@@ -37,7 +37,9 @@ class TrafficAction(ReleaseAction):
             before = parse(result["before"]["weights"]) if result["before"]["weights"] else weights
             result.update(self._prove(balancers, weights, before, params["verify"]))
             if result["verified"] == "refuted":
-                raise ReleaseError(f"{result['identity']}: written, but traffic did not follow: {result['verified_by']}")
+                raise ReleaseError(
+                    f"{result['identity']}: written, but traffic did not follow: {result['verified_by']}"
+                )
         return result
 
     def _plan(self, balancer: t.Any, params: dict[str, t.Any]) -> dict[str, t.Any]:

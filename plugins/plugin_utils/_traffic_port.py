@@ -120,7 +120,9 @@ def open_balancers(action: ReleaseAction, traffic: t.Any, task_vars: dict[str, t
     Raises ReleaseError with one sentence when the name or an option is wrong, or a machine is not in the inventory.
     """
     if not isinstance(traffic, dict) or len(traffic) != 1:
-        raise ReleaseError("traffic takes one name and its options, such as {haproxy_traffic: {socket: ..., slots: ...}}")
+        raise ReleaseError(
+            "traffic takes one name and its options, such as {haproxy_traffic: {socket: ..., slots: ...}}"
+        )
     name, given = next(iter(traffic.items()))
     driver = driver_class(name)
     options = dict(given) if isinstance(given, dict) else {}

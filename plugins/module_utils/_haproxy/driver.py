@@ -25,7 +25,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic im
 _WORD = re.compile(r"[A-Za-z0-9_.:/-]+")
 _ENTRY = re.compile(r"(\d{1,3}):(\d{1,3}):(\d+)")
 
-Entry = t.Tuple[t.Optional[Weights], int]
+Entry = tuple[t.Optional[Weights], int]
 
 
 class HAProxyTraffic(Driver):
@@ -41,7 +41,7 @@ class HAProxyTraffic(Driver):
             "options": {slot: {"type": "str", "required": True} for slot in SLOTS},
         },
         "map": {"type": "path", "default": "/etc/haproxy/zerodowntime.map"},
-        "key": {"type": "str"},
+        "key": {"type": "str", "no_log": False},
         "persist": {"type": "bool", "default": True},
         "timeout": {"type": "float", "default": 5.0},
     }

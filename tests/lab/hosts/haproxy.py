@@ -154,7 +154,18 @@ def demo_apps(
     running = {
         slot: [
             subprocess.Popen(
-                [python, str(script), "--host", "127.0.0.1", "--port", str(port), "--revision", revisions[slot], "--slot", slot],
+                [
+                    python,
+                    str(script),
+                    "--host",
+                    "127.0.0.1",
+                    "--port",
+                    str(port),
+                    "--revision",
+                    revisions[slot],
+                    "--slot",
+                    slot,
+                ],
                 stdin=subprocess.DEVNULL,
             )
             for port in ports

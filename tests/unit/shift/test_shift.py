@@ -52,8 +52,14 @@ class Bench:
         numbers = (forward_number(self.fence), restore_number(self.fence))
         self.order = Order(
             **{
-                "run": "run1", "key": KEY, "canary": "green", "recorded": STABLE, "steps": [10, 50, 100],
-                "fences": numbers, "restore_patience": 5.0, **order,
+                "run": "run1",
+                "key": KEY,
+                "canary": "green",
+                "recorded": STABLE,
+                "steps": [10, 50, 100],
+                "fences": numbers,
+                "restore_patience": 5.0,
+                **order,
             }
         )
         self.world = World(
@@ -120,7 +126,8 @@ def test_every_write_is_journaled_before_and_after_it_is_made(bench: t.Any) -> N
     seen: list[t.Any] = []
     write = shop.driver.write
     shop.driver.write = lambda view, weights, fence: (  # type: ignore[method-assign]
-        seen.append((shop.release["intended"], shop.release["confirmed"])), write(view, weights, fence)
+        seen.append((shop.release["intended"], shop.release["confirmed"])),
+        write(view, weights, fence),
     )
     shop.run()
     assert seen == [
@@ -394,7 +401,7 @@ def test_the_lease_is_armed_before_the_first_request_moves_and_ended_before_the_
     shop = bench(steps=[10, 100])
     leases: list[t.Any] = []
     move = shop.members[0].move
-    shop.members[0].move = lambda params, lease=None: (leases.append(lease), move(params, lease))[1]  # type: ignore
+    shop.members[0].move = lambda params, lease=None: (leases.append(lease), move(params, lease))[1]
     shop.run()
     assert leases[0]["weights"] == STABLE.plain() and leases[0]["fence"] == shop.order.fences[1]
     assert Weights(90, 10).plain() in leases[0]["expect"]
