@@ -25,12 +25,14 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _traffic
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verification import judge
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.client import Load, run
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.revision import RevisionSource
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.tally import Tally
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._nginx.driver import NginxTraffic
 
+from tests.lab.hosts.deaths import killed_before
 from tests.lab.hosts.haproxy import demo_apps, free_port
 from tests.lab.hosts.nginx import Nginx, debian_nginx, newest_nginx
 
@@ -389,6 +391,7 @@ def test_a_reload_that_nginx_does_not_take_puts_the_file_back(nginx: Nginx) -> N
         with pytest.raises(Lost, match="started no new workers within 0.3 s of the reload; .* is as it was"):
             move(driver(nginx, timeout=0.3), GREEN)
         assert nginx.include.read_bytes() == before
+        assert "may not have loaded it" in driver(nginx).observe().trouble
         assert asked(nginx, 3) == {"v1": 3}
     blocker.unlink()
     move(driver(nginx), GREEN, expect=BLUE)
@@ -429,3 +432,25 @@ def test_a_write_that_died_before_the_reload_is_named_and_healed_by_the_next_one
     move(balancer, BLUE, expect=[BLUE, GREEN])
     assert (balancer.observe().weights, balancer.observe().trouble) == (weights, "")
     assert asked(nginx, 3) == {"v1": 3}
+
+
+@pytest.mark.parametrize("nginx", [present("system", "reload")], indirect=True)
+def test_a_kill_before_any_system_call_of_a_reload_is_whole_or_named_and_heals(nginx: Nginx) -> None:
+    balancer = driver(nginx)
+    old, moment, named, finished = balancer.observe().weights, 0, 0, False
+    new = split("green", 100)
+    while not finished:
+        finished = killed_before(moment, lambda: move(driver(nginx), GREEN, expect=BLUE))
+        moment += 1
+        view = balancer.observe()
+        assert view.weights in (old, new), f"killed before system call {moment}: {view}"
+        assert not view.trouble or "a write died in between" in view.trouble
+        named += bool(view.trouble)
+        if view.weights == old and not view.trouble:
+            assert asked(nginx, 2) == {"v1": 2}
+        else:
+            move(balancer, BLUE, expect=[BLUE, GREEN])
+            assert (balancer.observe().weights, balancer.observe().trouble) == (old, "")
+            assert asked(nginx, 2) == {"v1": 2}
+    assert moment > 20
+    assert named > 2

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -74,45 +75,70 @@ class Include(Place):
             self.config.try_with(self.path, content, self.binary)
         except ReleaseError as error:
             raise ReleaseError(f"nginx would not load the new split: {error}; nothing was written") from error
-        before = _text(self.path)
+        before, loaded = _text(self.path), _text(self._loaded)
         if before is not None and before != content:
             _files.replace(self._previous, before.encode())
+        # From here until the reload is seen through, what nginx runs with is unknown, and a death must leave it so.
+        _remove(self._loaded)
         _files.replace(self.path, content.encode())
-        self._load(master, before)
-        _files.replace(self._loaded, content.encode())
-
-    def _load(self, master: Master, before: t.Optional[str]) -> None:
-        """Reload, and wait until new workers answer and, for what is left of the time, until the old ones are gone.
-
-        Where no new worker comes, the file that stood C(before) is put back and loaded again.
-        """
         deadline = time.monotonic() + self.timeout
-        old = {worker.pid for worker in master.workers()}
         try:
-            master.reload()
+            old = self._signal(master, deadline)
         except ReleaseError as error:
             self._take_back(before)
+            if loaded is not None:
+                _files.replace(self._loaded, loaded.encode())
             raise ReleaseError(f"{error}; {self.path} is as it was") from error
+        if not self._await(master, old, deadline):
+            self._take_back(before)
+            master.reload()
+            raise Lost(
+                f"nginx started no new workers within {self.timeout:g} s of the reload; {self.path} is as it was, and "
+                "nginx was asked to load it again; its error log says why"
+            )
+        _files.replace(self._loaded, content.encode())
+
+    def _signal(self, master: Master, deadline: float) -> set[int]:
+        """Ask for a reload and return the workers that are older than the file. Raises ReleaseError."""
+        # Somebody else's reload may be under way, with the file before this one: its workers must not pass for ours.
+        while not master.idle():
+            if time.monotonic() > deadline:
+                raise ReleaseError(f"nginx was busy with another signal for {self.timeout:g} s")
+            time.sleep(0.005)
+        old = {worker.pid for worker in master.workers()}
+        master.reload()
+        return old
+
+    def _await(self, master: Master, old: set[int], deadline: float) -> bool:
+        """Wait until new workers answer and, for what is left of the time, until the old ones are gone.
+
+        Return whether there are new ones.
+        """
         while True:
             workers = master.workers()
             serving = {worker.pid for worker in workers if not worker.leaving}
-            if serving and not serving & old:
-                if len(serving) == len(workers) or time.monotonic() > deadline:
-                    return
-            elif time.monotonic() > deadline:
-                self._take_back(before)
-                master.reload()
-                raise Lost(
-                    f"nginx started no new workers within {self.timeout:g} s of the reload; {self.path} is as it was "
-                    "and was loaded again: nginx's error log says why"
-                )
+            late = time.monotonic() > deadline
+            if serving and not serving & old and (late or len(serving) == len(workers)):
+                return True
+            if late:
+                return False
             time.sleep(0.005)
 
     def _take_back(self, before: t.Optional[str]) -> None:
         if before is None:
-            os.unlink(self.path)
+            _remove(self.path)
         else:
             _files.replace(self.path, before.encode())
+
+
+def _remove(path: str) -> None:
+    """Remove the file for good, if it is there. Raises ReleaseError."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+            _files.sync_folder(os.path.dirname(path))
+    except OSError as error:
+        raise ReleaseError(f"cannot remove {path}: {error.strerror}") from error
 
 
 def _text(path: str) -> t.Optional[str]:

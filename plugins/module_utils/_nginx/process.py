@@ -64,6 +64,14 @@ class Master:
                     return found.group(1)
         return ""
 
+    def idle(self) -> bool:
+        """Return whether it waits for signals. While it works on one, such as a reload, it blocks the others."""
+        with contextlib.suppress(OSError), open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("SigBlk:"):
+                    return not int(line.split()[1], 16) & 1 << signal.SIGHUP - 1
+        return False
+
     def reload(self) -> None:
         """Ask for a reload. Raises ReleaseError when we may not or the process is gone."""
         try:

@@ -154,10 +154,11 @@ class Nginx:
             time.sleep(0.01)
 
     def workers(self) -> list[int]:
-        """Return the process ids of the workers."""
+        """Return the process ids of the workers, without those that are just ending."""
         assert self._process is not None
         pid = self._process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children if Path(f"/proc/{child}/cmdline").read_bytes()]
 
     def stop(self) -> None:
         """End nginx and its workers, now."""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
 import threading
 from pathlib import Path
@@ -22,8 +21,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._nginx.flag
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._nginx.place import Standing
 
-# Everything by which the switch changes the disk, or makes it last.
-SYSCALLS = ("open", "close", "mkdir", "chmod", "link", "unlink", "symlink", "rename", "fsync", "rmdir")
+from tests.lab.hosts.deaths import killed_before
 
 
 @pytest.fixture
@@ -139,7 +137,7 @@ def test_a_kill_before_any_system_call_leaves_the_old_or_the_new_state(tmp_path:
         flags = Flags(str(place))
         flags.write(green(0), 6)  # so that the switch has something to tidy up
         flags.write(green(3), 7)
-        finished = _killed_at(moment, lambda flags=flags: flags.write(green(1), 8))
+        finished = killed_before(moment, lambda flags=flags: flags.write(green(1), 8))
         standing = flags.standing()
         assert standing in (old, new), f"killed before system call {moment}: {standing}"
         seen.append(standing)
@@ -213,28 +211,3 @@ def _raising(error: OSError):
         raise error
 
     return call
-
-
-def _killed_at(moment: int, work) -> bool:
-    """Do C(work) in a child that is killed before its system call number C(moment); return whether it survived."""
-    child = os.fork()
-    if child == 0:
-        left = moment
-
-        def dying(real):
-            def call(*arguments, **words):
-                nonlocal left
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                left -= 1
-                return real(*arguments, **words)
-
-            return call
-
-        for name in SYSCALLS:
-            setattr(os, name, dying(getattr(os, name)))
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return os.waitpid(child, 0)[1] == 0
