@@ -50,9 +50,6 @@ options:
       - How long all of it may take, such as V(300), V(30s), V(5m). No limit by default.
       - At the deadline the task fails. A command that runs on a machine at that moment may run on there.
     type: str
-notes:
-  - The tasks are those of another play. What they register or set as facts is not seen outside of the file.
-  - At most 50 machines work at the same moment.
   journal:
     description: Where the journal is, for a run that keeps its lock and hears of an abort meanwhile.
     type: dict
@@ -62,6 +59,9 @@ notes:
   run:
     description: The run that holds the lock.
     type: str
+notes:
+  - The tasks are those of another play. What they register or set as facts is not seen outside of the file.
+  - At most 50 machines work at the same moment.
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
