@@ -19,8 +19,14 @@ import jinja2
 TEMPLATE = Path(__file__).resolve().parents[3] / "roles/release_hosts/templates/haproxy.cfg.j2"
 
 
+def rendered(**values: t.Any) -> str:
+    """Return the role's template with these values."""
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+    return environment.from_string(TEMPLATE.read_text()).render(**values)
+
+
 class HAProxy:
-    """One HAProxy of an app: C(start), C(reload), C(stop). It ends with C(stop) or with the process that made it."""
+    """One HAProxy of an app: C(start), C(reload), C(stop)."""
 
     def __init__(
         self,
@@ -42,9 +48,7 @@ class HAProxy:
         if not self.map.exists():
             self.map.write_text(f"{app} {weights}\n")
         self.config.write_text(
-            jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
-            .from_string(TEMPLATE.read_text())
-            .render(
+            rendered(
                 app=app,
                 bind=f"127.0.0.1:{port}",
                 map=self.map,
@@ -122,7 +126,11 @@ class HAProxy:
         log = open(self.folder / "haproxy.log", "ab")  # noqa: SIM115  # the child's for its life
         before = self._processes[-1].pid if self._processes else 0
         process = subprocess.Popen(
-            [self.binary, "-db", "-f", str(self.config), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            [self.binary, "-db", "-f", str(self.config), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # a Ctrl-C at the terminal is not for HAProxy, which would die of it at once
         )
         log.close()
         self._processes.append(process)
@@ -180,4 +188,4 @@ def demo_apps(
             process.wait()
 
 
-__all__ = ["HAProxy", "demo_apps", "free_port"]
+__all__ = ["HAProxy", "demo_apps", "free_port", "rendered"]
