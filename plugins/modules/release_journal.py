@@ -74,6 +74,7 @@ attributes:
     description: What would be refused is refused; nothing is written, and a take-over is looked at once.
   diff_mode:
     support: none
+    description: A journal's change is its answer.
   idempotent:
     support: partial
     description: Taking, giving back, commanding and answering again changes nothing; C(note) and C(heartbeat) do.

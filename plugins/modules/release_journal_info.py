@@ -21,10 +21,13 @@ options:
 attributes:
   check_mode:
     support: full
+    description: Only looks.
   diff_mode:
     support: none
+    description: Only looks.
   idempotent:
     support: full
+    description: Only looks.
 extends_documentation_fragment:
   - zerodowntime.bluegreen._journal
 seealso:

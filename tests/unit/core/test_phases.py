@@ -54,7 +54,7 @@ CELLS = [
 ]
 
 
-@pytest.mark.parametrize(("now", "command", "to"), CELLS, ids=lambda value: str(value))
+@pytest.mark.parametrize(("now", "command", "to"), CELLS, ids=str)
 def test_a_command_leads_where_the_table_says_or_is_refused_with_a_sentence(
     now: State, command: str, to: State | None
 ) -> None:
