@@ -9,6 +9,7 @@ import grp
 import os
 import pwd
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors imp
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.client import Load, run
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.revision import RevisionSource
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.tally import Tally
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._nginx.config import Configuration
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._nginx.driver import NginxTraffic
 
 from tests.lab.hosts.deaths import killed_before
@@ -454,3 +456,22 @@ def test_a_kill_before_any_system_call_of_a_reload_is_whole_or_named_and_heals(n
             assert asked(nginx, 2) == {"v1": 2}
     assert moment > 20
     assert named > 2
+
+
+@pytest.mark.parametrize("nginx", RELOAD, indirect=True)
+def test_workers_of_somebody_elses_reload_do_not_pass_for_ours(nginx: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Read after the split and slow to read: a reload that is under way has the file before ours in its hands.
+    networks = "".join(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}/32 {n};" for n in range(40_000))
+    (nginx.folder / "conf.d/zz-slow.conf").write_text(f"geo $slow {{ {networks} }}\n")
+    tested = Configuration.try_with
+
+    def tested_and_overtaken(*arguments: t.Any) -> None:
+        tested(*arguments)
+        os.kill(int(nginx.pid_file.read_text()), signal.SIGHUP)
+        time.sleep(0.01)
+
+    monkeypatch.setattr(Configuration, "try_with", tested_and_overtaken)
+    balancer = driver(nginx, timeout=20)
+    for number in range(2):
+        move(balancer, BLUE if number % 2 else GREEN)
+        assert asked(nginx, 3) == {"v1" if number % 2 else "v2": 3}
