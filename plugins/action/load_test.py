@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.detached import start_by_subprocess
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.options import LOAD_RULES, LOAD_SPEC
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.verbs import load_test
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._sender import from_elsewhere
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._sender import from_elsewhere, start_by_subprocess
 
 
 class ActionModule(ReleaseAction):

@@ -9,6 +9,7 @@ import os
 import time
 import typing as t
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _files
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verdict import RUNNING, Verdict
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import other
@@ -41,7 +42,7 @@ class ActionModule(ReleaseAction):
         opened.live.step(params["weight"], params["next_weight"])
         verdict = self._wait(opened.live)
         if params["picture"]:
-            opened.live.draw(params["picture"])
+            _draw(opened.live, params["picture"])
         return {"changed": False, "failed": verdict.status in params["fail_on"], **_report(opened)}
 
     def _wait(self, live: Live) -> Verdict:
@@ -57,6 +58,14 @@ class ActionModule(ReleaseAction):
             if os.getppid() != self._parent:
                 raise ReleaseError("the controller is gone: nobody waits for this verdict")
             time.sleep(TICK)
+
+
+def _draw(live: Live, path: str) -> None:
+    try:
+        picture = live.picture()
+    except ValueError:
+        return  # nothing was judged, so there is nothing to see
+    _files.replace(path, picture.encode())
 
 
 def _report(opened: Opened) -> dict[str, t.Any]:

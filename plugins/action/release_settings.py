@@ -29,6 +29,8 @@ class ActionModule(ReleaseAction):
         settings = _settings.read(
             {name: self._value(name, task_vars) for name in _settings.SETTINGS if name in task_vars}, params["needed"]
         )
+        if settings["force"] and not settings["reason"]:
+            raise ReleaseError("release_force needs release_reason: the journal says why somebody overrode a refusal")
         if settings["report"]:
             settings["report"] = self._beside_the_inventory(settings["report"], task_vars)
         return {"changed": False, **settings, "environment": self.environment}

@@ -84,6 +84,9 @@ def _plan(settings: Facts, key: str, sight: Sight, known: Facts | None) -> Facts
         and sight.weights is not None
         and sight.weights.plain() == release["recorded"],
         "retire_after": release.get("retire_after"),
+        # The hook that may have made the way back impossible, begun is enough.
+        "contracted": release.get("outcome") == "Promoted"
+        and any(entry.get("hook") == "after_rollback_window" for entry in release.get("entries", [])),
         "certificate": None,
         "probe": None,
         "previous": previous,
@@ -113,6 +116,7 @@ def _status(settings: Facts, key: str, sight: Sight, known: Facts | None, due: l
         "up": {slot: sight.up(slot) for slot in SLOTS},
         "trouble": sight.trouble,
         "step": release.get("step"),
+        "steps": release.get("steps"),
         "lock": {name: lock[name] for name in ("owner", "step", "age", "ttl", "fence")} if lock else None,
         "verdict": verdicts[-1] if verdicts else None,
         "retire_after": release.get("retire_after"),
@@ -152,7 +156,7 @@ def _table(status: Facts) -> list[str]:
         ("phase", _phase(status)),
         ("traffic", shown),
         ("slots", slots),
-        ("step", f"{status['step']} %" if status["step"] is not None else ""),
+        ("step", _step(status)),
         ("lock", _lock(status)),
         ("verdict", status["verdict"] or ""),
         ("trouble", status["trouble"]),
@@ -161,6 +165,11 @@ def _table(status: Facts) -> list[str]:
         ("next", status["next"] or "nothing to do"),
     ]
     return [f"{name:<9} {value}" for name, value in rows if value]
+
+
+def _step(status: Facts) -> str:
+    number, steps = status["step"], status["steps"] or []
+    return f"{number} of {len(steps)} ({steps[number - 1]} %)" if number and number <= len(steps) else ""
 
 
 def _phase(status: Facts) -> str:

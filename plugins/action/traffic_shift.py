@@ -10,7 +10,7 @@ import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _verify
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import weights as core
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import (
@@ -54,6 +54,7 @@ class ActionModule(ReleaseAction):
         "lease_ttl": {"type": "str", "default": "15s"},
         "restore_deadline": {"type": "str", "default": "60s"},
         "probes": {"type": "path"},
+        "force": {"type": "bool", "default": False},
         "reason": {"type": "str"},
         "promoted_too": {"type": "bool", "default": False},
         "outcome": {"type": "str", "choices": ["RolledBack", "Aborted"], "default": "RolledBack"},
@@ -76,7 +77,7 @@ class ActionModule(ReleaseAction):
                 balancers=balancers,
                 journal=journal,
                 say=self.say,
-                prove=_prover(balancers, probes.door, params["verify"]),
+                prove=_prover(probes.door, params["verify"]),
                 judge=self._judge(params, release, sight, probes, task_vars),
                 shield=guard.shield,
             )
@@ -174,17 +175,18 @@ def _order(
         on_inconclusive=str(gate.get("on_inconclusive") or "hold"),
         prove_required=params["verify"] is not None,
         revision=str(release["revision"] or ""),
+        force=params["force"],
         known=tuple(core.parse(release[name]) for name in ("confirmed", "intended") if release[name]),
     )
 
 
 def _prover(
-    balancers: Balancers, door: _verify.FrontDoor | None, verify: dict[str, t.Any] | None
-) -> t.Callable[[core.Weights, core.Weights], _verify.Proof]:
+    door: _verify.FrontDoor | None, verify: dict[str, t.Any] | None
+) -> t.Callable[[core.Weights, core.Weights, t.Callable[[], Sight]], _verify.Proof]:
     patience = seconds(verify["patience"]) if verify else 0.0
 
-    def prove(asked: core.Weights, before: core.Weights) -> _verify.Proof:
-        return _verify.prove(balancers, asked, before, door, patience, time.monotonic, time.sleep)
+    def prove(asked: core.Weights, before: core.Weights, observe: t.Callable[[], Sight]) -> _verify.Proof:
+        return _verify.prove(observe, asked, before, door, patience, time.monotonic, time.sleep)
 
     return prove
 

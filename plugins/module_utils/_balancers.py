@@ -117,6 +117,7 @@ class Balancers:
         fence: t.Optional[int],
         patience: float,
         say: t.Callable[[str], None] = lambda text: None,
+        force: bool = False,
     ) -> dict[str, t.Union[Result, ReleaseError]]:
         """Put C(weights) back on all balancers at once, retrying each until C(patience) seconds have gone by.
 
@@ -129,7 +130,7 @@ class Balancers:
             answers.update(
                 self._all_at_once(
                     lambda balancer: balancer.move(
-                        {"weights": weights.plain(), "expect": _plain(expect), "fence": fence}
+                        {"weights": weights.plain(), "expect": _plain(expect), "fence": fence, "force": force}
                     ),
                     left,
                 )

@@ -72,6 +72,7 @@ class Order:
     on_inconclusive: str = "hold"
     prove_required: bool = False
     revision: str = ""
+    force: bool = False
     # What an earlier run of this release confirmed and intended: a restore may find it standing.
     known: t.Sequence[Weights] = ()
 
@@ -80,15 +81,15 @@ class Order:
 class World:
     """What the engine works with; every one of them a plain call, so that a test can put its own in.
 
-    C(journal(verb, **arguments)) returns a mapping and raises Fenced, Lost or ReleaseError. C(prove(asked, before))
-    returns a Proof. C(healthy(slot)) is a probe of one slot, None where there is none. C(shield()) makes this process
+    C(journal(verb, **arguments)) returns a mapping and raises Fenced, Lost or ReleaseError. C(prove(asked, before,
+    observe)) returns a Proof. C(healthy(slot)) is a probe of one slot, None where there is none. C(shield()) makes this process
     deaf to signals, for a restore.
     """
 
     balancers: Balancers
     journal: t.Callable[..., t.Mapping[str, t.Any]]
     say: t.Callable[[str], None]
-    prove: t.Optional[t.Callable[[Weights, Weights], Proof]] = None
+    prove: t.Optional[t.Callable[[Weights, Weights, t.Callable[[], Sight]], Proof]] = None
     judge: t.Optional[Judge] = None
     healthy: t.Callable[[str], t.Optional[bool]] = lambda slot: None
     shield: t.Callable[[], None] = lambda: None
@@ -134,7 +135,6 @@ class Shift:
         self.report = Report()
         self.confirmed = order.recorded
         self.intended = order.recorded
-        self._number = 0
         self._step: t.Optional[int] = None
         self._sight: t.Optional[Sight] = None
         self._seen_at = self._beat_at = self._answered_at = world.monotonic()
@@ -169,7 +169,7 @@ class Shift:
             self._beat()
             self._look()
             for number, percent in enumerate(self.order.steps):
-                self._number, self._step = number + 1, percent
+                self._step = number + 1
                 self._forward(percent)
                 self._hold(percent)
             self._bake()
@@ -193,7 +193,7 @@ class Shift:
     def _forward(self, percent: int) -> None:
         """Move the canary to C(percent): intent, write, proof, outcome. Raises Back or Fenced."""
         weights = split(self.order.canary, percent)
-        self._wait_for_a_way_back()
+        self._wait_until_safe(percent)
         self._journal_or_back(
             "note",
             entry={"kind": "intent", "step": self._step, "weights": weights.plain()},
@@ -229,21 +229,36 @@ class Shift:
     def _proof(self, asked: Weights, before: Weights) -> Proof:
         if self.world.prove is None:
             return Proof("unverifiable", "no verify option")
-        proof = self.world.prove(asked, before)
+        proof = self.world.prove(asked, before, lambda: self._look(lease=True))
         if proof.verdict == "refuted":
             raise Back("refuted", f"the weights were accepted, but traffic did not follow: {proof.msg}")
         if proof.verdict == "unverifiable" and self.order.prove_required:
             raise Back("unverifiable", f"it cannot be proven that traffic moved: {proof.msg}")
         return proof
 
-    def _wait_for_a_way_back(self) -> None:
-        """Take no step forward while the stable slot is unhealthy: there would be no way back."""
+    def _wait_until_safe(self, percent: int) -> None:
+        """Take no step forward without a way back, or onto a canary that could not carry its share. Raises Back."""
         started = self.world.monotonic()
-        # A first release has none: nothing served before it.
-        while self.order.recorded[self.stable] > 0 and self._stable_is_down():
+        while True:
+            danger = self._danger(percent)
+            if not danger:
+                return
             if self.world.monotonic() - started > self.order.pause_timeout:
-                raise Back("stable_down", f"{self.stable}, the way back, has no healthy server")
-            self._wait(f"{self.stable}, the way back, is unhealthy: no step forward")
+                raise Back("unsafe", danger)
+            self._tick()
+            self._wait(f"{danger}: no step forward")
+
+    def _danger(self, percent: int) -> str:
+        """Return why C(percent) must not be given to the canary now, empty when it may."""
+        if self.order.recorded[self.stable] == 0:
+            return ""  # a first release: nothing served before it
+        if self._stable_is_down():
+            return f"{self.stable}, the way back, has no healthy server"
+        sight = t.cast(Sight, self._sight)
+        has, carries = sight.total(self.order.canary, "ready"), sight.total(self.stable, "ready")
+        if has is not None and carries is not None and has * 100 < carries * percent:
+            return f"{self.order.canary} has {has} servers ready where {self.stable} has {carries}, short of {percent} %"
+        return ""
 
     # Judging
 
@@ -251,7 +266,8 @@ class Shift:
         """Stay at this step until the gate, or an operator, lets it go on. Raises Back."""
         judge, started = self.world.judge, self.world.monotonic()
         if judge is not None:
-            later = self.order.steps[self._number] if self._number < len(self.order.steps) else None
+            done = t.cast(int, self._step)
+            later = self.order.steps[done] if done < len(self.order.steps) else None
             judge.step(percent, later)
         judged = judge is None or percent == 100
         self._promoted = False
@@ -355,8 +371,12 @@ class Shift:
             # "rollback" of a release that has not ended is what an operator means by abort.
             done = {"abort": "restoring", "rollback": "restoring", "pause": "paused", "promote": "promoted"}.get(verb)
             if verb == "promote" and command.get("step") not in (None, self._step):
-                done = f"too late: this is step {self._step} %"
-            self._ask_journal("acknowledge", n=number, answer=done or "unknown")
+                done = f"too late: this is step {self._step}"
+            # In the same swap as the answer, so that a promote counts once whatever dies in between.
+            changes = {"phase": {"promoted": "Progressing", "paused": "Paused"}.get(done or "")}
+            self._ask_journal(
+                "acknowledge", n=number, answer=done or "unknown", changes=changes if changes["phase"] else {}
+            )
             self._say(f"{verb}{who}{why}")
             if verb in ("abort", "rollback"):
                 raise Back(verb, f"{verb}{who}{why}", "Aborted" if verb == "abort" else "RolledBack")
@@ -395,7 +415,7 @@ class Shift:
 
     def _look(self, lease: bool = False) -> Sight:
         sight = self.world.balancers.observe(self._lease(self.confirmed) if lease and self._leased else None)
-        if self._sight is None or sight.weights == self.confirmed:
+        if self._sight is None or sight.weights in (self.confirmed, self.intended):
             self._pids = dict(sight.pids())
         self._sight, self._seen_at = sight, self.world.monotonic()
         return sight
@@ -440,6 +460,7 @@ class Shift:
                 self.order.fences[1],
                 self.order.restore_patience,
                 self._say,
+                self.order.force,
             )
             self.report.restore_seconds = self.world.monotonic() - started
             failed = {name: answer for name, answer in answers.items() if isinstance(answer, ReleaseError)}
@@ -477,7 +498,8 @@ class Shift:
                 self._look()
             except ReleaseError:
                 return ""  # what cannot be seen may still be reached: the restore itself will tell
-        if t.cast(Sight, self._sight).up(self.stable) is False and self.order.recorded[self.stable] > 0:
+        down = t.cast(Sight, self._sight).up(self.stable) is False and self.order.recorded[self.stable] > 0
+        if down and not self.order.force:
             return f"{self.stable}, the way back, has no healthy server: traffic stays on {self.confirmed}"
         return ""
 
@@ -539,4 +561,4 @@ class Shift:
     def _say(self, line: str) -> None:
         self._said_at = self.world.monotonic()
         total = len(self.order.steps)
-        self.world.say(f"step {self._number}/{total}: {line}" if self._number else line)
+        self.world.say(f"step {self._step}/{total}: {line}" if self._step else line)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verification import (
     MOST_PROBES,
     judge,
@@ -49,7 +49,7 @@ class FrontDoor:
 
 
 def prove(
-    balancers: Balancers,
+    observe: t.Callable[[], Sight],
     asked: Weights,
     before: Weights,
     door: t.Optional[FrontDoor],
@@ -57,23 +57,23 @@ def prove(
     monotonic: t.Callable[[], float],
     sleep: t.Callable[[float], None],
 ) -> Proof:
-    """Return the proof that C(asked) is what clients get.
+    """Return the proof that C(asked) is what clients get; C(observe) asks the balancers.
 
     Looks again for C(patience) seconds while what is seen contradicts C(asked), because systems take up to
-    seconds to follow. Raises what the balancers raise.
+    seconds to follow. Raises what C(observe) raises.
     """
     deadline = monotonic() + patience
     seen = dict.fromkeys(SLOTS, 0)
-    first = balancers.observe()
+    first = observe()
     while True:
         oddity = _through_the_door(door, asked, before, seen) if door else None
-        proof = oddity or _weigh(asked, before, seen, first, balancers.observe())
+        proof = oddity or _weigh(asked, before, seen, first, observe())
         if proof.verdict == "verified" or monotonic() >= deadline or (proof.verdict == "unverifiable" and not door):
             return proof
         sleep(0.2)
         if proof.verdict == "refuted":
             # It may still be on its way: what was seen until now says nothing of what comes.
-            seen, first = dict.fromkeys(SLOTS, 0), balancers.observe()
+            seen, first = dict.fromkeys(SLOTS, 0), observe()
 
 
 def _through_the_door(door: FrontDoor, asked: Weights, before: Weights, seen: dict[str, int]) -> t.Optional[Proof]:

@@ -118,6 +118,10 @@ options:
       - The report of a M(zerodowntime.bluegreen.load_test) that probes beside the release. The gate does not count its
         requests, so that they cannot earn a pass in a quiet night.
     type: path
+  force:
+    description: Whether O(state=restored) puts traffic back onto a slot that has no healthy server.
+    type: bool
+    default: false
   reason:
     description: Why the traffic is put back, for O(state=restored).
     type: str

@@ -55,7 +55,7 @@ class TrafficAction(ReleaseAction):
             return {"verified": "unverifiable", "verified_by": "verify was not asked for"}
         door = front_door(verify)
         return _verify.prove(
-            balancers, weights, before, door, seconds(verify["patience"]), time.monotonic, time.sleep
+            balancers.observe, weights, before, door, seconds(verify["patience"]), time.monotonic, time.sleep
         ).plain()
 
 

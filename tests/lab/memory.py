@@ -48,13 +48,14 @@ class MemoryTraffic(_traffic.Driver):
         self.fence = 0
         self.pid = "1"
         self.up: dict[str, bool | None] = {"blue": True, "green": True}
+        self.ready: dict[str, int | None] = {"blue": None, "green": None}
         self.writes: list[Weights] = []
 
     def identity(self) -> str:
         return f"memory:{self.at}"
 
     def observe(self) -> _traffic.View:
-        slots = {slot: _traffic.Slot(up=up) for slot, up in self.up.items()}
+        slots = {slot: _traffic.Slot(up=up, ready=self.ready[slot]) for slot, up in self.up.items()}
         return _traffic.View(self.weights, self.fence, slots, facts={"pid": self.pid})
 
     def changes(self, view: _traffic.View, weights: Weights, fence: int) -> list[Change]:

@@ -172,7 +172,7 @@ def test_a_bake_with_a_gate_that_cannot_decide_ends_promoted(bench: t.Any) -> No
 
 def test_weights_that_were_accepted_but_moved_nothing_are_taken_back(bench: t.Any) -> None:
     shop = bench()
-    shop.world.prove = lambda asked, before: Proof("refuted", "probes: 0 of 90 on green")
+    shop.world.prove = lambda asked, before, observe: Proof("refuted", "probes: 0 of 90 on green")
     report = shop.run()
     assert (report.outcome, report.reason) == ("RolledBack", "refuted")
     assert shop.driver.weights == STABLE
@@ -180,7 +180,7 @@ def test_weights_that_were_accepted_but_moved_nothing_are_taken_back(bench: t.An
 
 def test_a_move_that_cannot_be_proven_is_taken_back_when_proof_was_asked_for(bench: t.Any) -> None:
     shop = bench(prove_required=True)
-    shop.world.prove = lambda asked, before: Proof("unverifiable", "no answer")
+    shop.world.prove = lambda asked, before, observe: Proof("unverifiable", "no answer")
     assert shop.run().reason == "unverifiable"
     assert shop.driver.weights == STABLE
 
@@ -252,6 +252,29 @@ def test_no_step_forward_while_the_way_back_is_down(bench: t.Any) -> None:
     assert any("no step forward" in line for line in shop.lines)
 
 
+def test_no_step_forward_onto_a_canary_that_cannot_carry_its_share(bench: t.Any) -> None:
+    shop = bench(steps=[30, 100], pause_timeout=60.0)
+    shop.driver.ready = {"blue": 3, "green": 1}
+    report = shop.run()
+    assert report.reason == "unsafe" and "short of 100 %" in report.msg
+    assert shop.driver.weights == STABLE
+    assert Weights(70, 30) in shop.driver.writes and CANARY not in shop.driver.writes
+
+
+def test_an_abort_is_heard_while_the_way_back_is_down(bench: t.Any) -> None:
+    shop = bench()
+    shop.driver.up["blue"] = False
+    shop.clock.after(5, lambda: shop.command("abort"))
+    assert shop.run().reason == "abort"
+
+
+def test_force_puts_traffic_back_onto_a_slot_that_is_down(bench: t.Any) -> None:
+    shop = bench(force=True)
+    shop.world.judge = Says(w50=lambda: shop.driver.up.update(blue=False) or "fail")
+    assert shop.run().outcome == "RolledBack"
+    assert shop.driver.weights == STABLE
+
+
 def test_traffic_is_not_put_back_onto_a_slot_that_is_down(bench: t.Any) -> None:
     shop = bench()
     shop.world.judge = Says(w50=lambda: shop.driver.up.update(blue=False) or "fail")
@@ -283,7 +306,7 @@ def test_a_pause_holds_the_step_until_promote(bench: t.Any) -> None:
     shop = bench()
     shop.world.judge = Says(w10=lambda: "pass" if shop.clock.now > 1010 else "running")
     shop.clock.after(3, lambda: shop.command("pause"))
-    shop.clock.after(100, lambda: shop.command("promote", step=10))
+    shop.clock.after(100, lambda: shop.command("promote", step=1))
     assert shop.run().outcome == "Promoted"
     assert shop.clock.now >= 1100
 
@@ -366,7 +389,7 @@ def test_an_interruption_restores_before_it_is_raised(bench: t.Any, moment: int)
 
     shop.world.judge = Says(**{f"w{shop.order.steps[moment]}": interrupt})
     if moment == 2:
-        shop.world.prove = lambda asked, before: interrupt() if asked == CANARY else Proof("verified", "")
+        shop.world.prove = lambda asked, before, observe: interrupt() if asked == CANARY else Proof("verified", "")
     with pytest.raises(Interrupted):
         shop.run()
     assert shop.driver.weights == STABLE
