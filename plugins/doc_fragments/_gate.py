@@ -279,12 +279,6 @@ options:
     description: The revision in each slot.
     type: dict
     default: {}
-  fail_on:
-    description: The verdicts that fail the task.
-    type: list
-    elements: str
-    choices: [fail, inconclusive, error]
-    default: [fail]
   picture:
     description: The file for a picture (SVG) of the two error rates and the odds.
     type: path

@@ -29,6 +29,12 @@ options:
       - The canary's percent after a pass. It sets how much has to be proven, see O(impact_budget). Without it each
         metric's margin is.
     type: int
+  fail_on:
+    description: The verdicts that fail the task.
+    type: list
+    elements: str
+    choices: [fail, inconclusive, error]
+    default: [fail]
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.

@@ -14,6 +14,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.probe
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.target import Tls
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.source import (
     ARMS,
+    STABLE,
     Look,
     Place,
     Places,
@@ -75,11 +76,12 @@ class Http(Source):
         looks = []
         for arm in ARMS:
             seen = self._probe(arm)
-            if seen.kind:
+            # Before it is staged, the canary answers nobody.
+            if seen.kind and arm == STABLE:
                 raise SourceError(f"the probe of {arm}: {self._asked[arm].url}: {seen.detail}")
-            words = f"one probe of {self._asked[arm].url} (probes, not users): {seen.status}"
-            looks.append(Look(arm, self._places[arm].slot, "requests", words, 1, 1.0, 0.0))
-            looks.append(Look(arm, self._places[arm].slot, ERRORS, words, 1, float(_failed(seen)), 0.0))
+            words = f"one probe of {self._asked[arm].url} (probes, not users): {seen.status or seen.detail}"
+            for counter, value in (("requests", 1.0), (ERRORS, float(_failed(seen)))):
+                looks.append(Look(arm, self._places[arm].slot, counter, words, 1, None if seen.kind else value, 0.0))
         return looks
 
     def _probe(self, arm: str) -> Probe:

@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate import Gate, Options, Verdict
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.picture import draw
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.sample import Arm, Sample
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verdict import FAIL, PASS, RUNNING
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.counters import Without
@@ -29,7 +30,7 @@ Probes = t.Callable[[], t.Mapping[str, tuple[float, float]]]
 
 # A reading that takes longer than this, or two intervals, counts as no answer.
 PATIENCE = 10.0
-KEPT = 2000  # samples in a report
+KEPT = 2000  # samples in a report, looks in a picture
 
 
 class Live:
@@ -52,6 +53,7 @@ class Live:
         self._verdict = Verdict(RUNNING, "first_reading", "RUNNING: the first reading is still to come")
         self._steps: list[dict[str, t.Any]] = []
         self._samples: list[Sample] = []
+        self._looks: list[tuple[float, t.Mapping[str, t.Any]]] = []
         self.polls = 0
 
     def step(self, weight: t.Optional[int], next_weight: t.Optional[int]) -> None:
@@ -86,9 +88,10 @@ class Live:
             "samples": {"columns": columns, "rows": [_row(sample, counters, self._begun) for sample in self._samples]},
         }
 
-    @property
-    def samples(self) -> t.Sequence[Sample]:
-        return self._samples
+    def picture(self, title: str = "") -> str:
+        """Return an SVG of the metric that decided, or is farthest from it. Raises ValueError without a judgement."""
+        metrics = self._verdict.metrics
+        return draw(self._looks, _telling(metrics, self._verdict.status == FAIL), title or self._verdict.msg)
 
     def _take(self, now: float) -> None:
         reading = self._reading
@@ -110,11 +113,10 @@ class Live:
             sample = self._users_only(sample, self._probes())
         self.polls += 1
         self._trouble = trouble
-        if sample is not None:
-            self._samples.append(sample)
-            if len(self._samples) > KEPT:
-                del self._samples[1::2]  # the first and the last stay, and cumulative counts lose nothing
         verdict = self._gate.judge(sample)
+        if sample is not None:
+            _keep(self._samples, sample)
+            _keep(self._looks, (sample.at - self._begun, verdict.metrics))
         if trouble and verdict.reason in ("no_data", "source"):
             verdict = replace(verdict, msg=f"{verdict.msg}; {trouble}")
         self._verdict = _dry(verdict) if self._options.dry_run else verdict
@@ -172,6 +174,19 @@ def _dry(verdict: Verdict) -> Verdict:
     if verdict.status in (RUNNING, PASS):
         return verdict
     return replace(verdict, status=PASS, msg=f"DRY RUN, it would have been {verdict.msg}")
+
+
+def _keep(kept: list[t.Any], one: t.Any) -> None:
+    kept.append(one)
+    if len(kept) > KEPT:
+        del kept[1:-1:2]  # counts are cumulative: nothing is lost but where in between they were
+
+
+def _telling(metrics: t.Mapping[str, t.Mapping[str, t.Any]], failed: bool) -> str:
+    """Return the name of the metric with the most evidence of harm, or the least of safety."""
+    if failed:
+        return max(metrics, key=lambda name: metrics[name].get("harm", 0.0), default="")
+    return min(metrics, key=lambda name: metrics[name].get("safe", 0.0), default="")
 
 
 def _row(sample: Sample, counters: t.Sequence[str], begun: float) -> list[t.Optional[float]]:

@@ -14,10 +14,17 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import duration
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.sample import Arm, Sample
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.sample import Sample
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics import endpoint, promql
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.counters import Reading, Total
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.endpoint import Endpoint
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.readings import (
+    REQUESTS,
+    Halves,
+    Labels,
+    Readings,
+    Table,
+    tag,
+)
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.source import (
     ARMS,
     STABLE,
@@ -28,20 +35,12 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.so
     SourceError,
 )
 
-REQUESTS = "requests"
 LATENCY = "latency"
-# Before two scrapes were seen nobody knows how often there is one: Prometheus' own default is a minute.
-UNKNOWN_PERIOD = 60.0
-LEAST_AGE = 5.0
-PERIODS = 3.0  # a late source is not a dead one
-MOST_POINTS = 120  # of a range query: what a half hour's dispersion needs
-UNITS = ("pod", "kubernetes_pod_name", "instance")  # labels that tell the instances of a fleet apart
+# Points of a range query: what a half hour's dispersion needs, and what Prometheus gives at most (11,000).
+FOR_HISTORY, FOR_REPLAY = 120, 10000
 # Which latency edges a gate takes by itself: exceeded often enough to tell something, seldom enough to be proven soon.
 RARE, COMMON = 0.0005, 0.1
 LATENCY_MARGIN = 0.02
-
-Labels = frozenset[tuple[str, str]]
-Table = dict[str, dict[Labels, float]]  # per tag, per series
 
 
 class Prometheus(Source):
@@ -67,10 +66,7 @@ class Prometheus(Source):
         self._wants_edges = bool(options.get("edges") or options["latency"])
         self._latency = {str(edge): str(query) for edge, query in options["latency"].items()}
         self._max_age = _max_age(options["max_age"])
-        self._totals: dict[str, Total] = {}
-        self._scraped: dict[str, dict[Labels, float]] = {}
-        self._period = dict.fromkeys(ARMS, math.inf)
-        self._last_at = -math.inf
+        self._readings = Readings(self._max_age)
         self._check()
 
     def counters(self) -> list[str]:
@@ -85,22 +81,7 @@ class Prometheus(Source):
 
     def read(self, at: float) -> t.Optional[Sample]:
         now, table = self._table()
-        scraped = {arm: stamps for arm in ARMS if (stamps := table.get(_tag(arm, REQUESTS, True)))}
-        newest = {arm: max(stamps.values()) for arm, stamps in scraped.items()}
-        news = [self._is_news(arm, scraped.get(arm, {})) for arm in ARMS]
-        old = {arm for arm, stamp in newest.items() if now - stamp > self._age_limit(arm)}
-        if newest and not any(news) and not old:
-            return None
-        arms = {
-            arm: _sum(arm, self.counters(), table, self._totals)
-            if table.get(_tag(arm, REQUESTS)) and arm not in old
-            else None
-            for arm in ARMS
-        }
-        age = now - max(newest.values()) if newest else 0.0
-        # Strictly later, whatever the network does: a reading that is not later counts as none.
-        self._last_at = max(at - age, self._last_at + 0.001)
-        return Sample(self._last_at, **arms)
+        return self._readings.sample(at, now, table, self.counters())
 
     def choose(self, counters: t.Collection[str]) -> None:
         super().choose(counters)
@@ -121,43 +102,24 @@ class Prometheus(Source):
         ]
 
     def history(self, seconds: float, step: float) -> list[Sample]:
-        return self.halves(None, seconds, step)
+        return self.halves(None, seconds, step, FOR_HISTORY)
 
-    def halves(self, end: t.Optional[float], seconds: float, step: float) -> list[Sample]:
+    def halves(self, end: t.Optional[float], seconds: float, step: float, points: int = FOR_REPLAY) -> list[Sample]:
         """Return samples of two halves of the stable fleet, over C(seconds) until C(end) (epoch seconds; None: now).
 
-        The second half is None where there is only one instance. C(step) is made longer where the answer would be long.
+        The second half is None where there is only one instance. C(step) is made longer to give C(points) at most.
         """
-        halves: tuple[dict[str, Total], dict[str, Total]] = ({}, {})
-        units: list[str] = []
-        samples = []
-        for at, table in self._range(self._of(self._places[STABLE]), STABLE, end, seconds, step):
-            requests = table.get(_tag(STABLE, REQUESTS), {})
-            units += sorted({_unit(labels) for labels in requests} - set(units))
-            arms = [
-                _sum(STABLE, self.counters(), table, totals, set(units[half::2])) for half, totals in enumerate(halves)
-            ]
-            samples.append(Sample(at, arms[0], arms[1] if len(units) > 1 else None))
-        return samples
+        halves, step = Halves(), max(step, seconds / points)
+        tables = self._range([STABLE], end, seconds, step)
+        return [halves.sample(at, table, self.counters()) for at, table in tables]
 
     def past(self, start: float, end: float, step: float) -> list[Sample]:
         """Return what C(read) would have returned every C(step) seconds from C(start) to C(end), in epoch seconds."""
-        totals: dict[str, dict[str, Total]] = {arm: {} for arm in ARMS}
-        tables: dict[float, Table] = {}
-        for arm in ARMS:
-            queries = self._of(self._places[arm])
-            for at, table in self._range(queries, arm, end, end - start, step, limited=False):
-                tables.setdefault(at, {}).update(table)
-        return [
-            Sample(
-                at,
-                *(
-                    _sum(arm, self.counters(), table, totals[arm]) if table.get(_tag(arm, REQUESTS)) else None
-                    for arm in ARMS
-                ),
-            )
-            for at, table in sorted(tables.items())
-        ]
+        readings, step = Readings(self._max_age), max(step, (end - start) / FOR_REPLAY)
+        tables = {round(at, 3): table for at, table in self._range(ARMS, end, end - start, step)}
+        polls = [round(start + number * step, 3) for number in range(int((end - start) / step) + 1)]
+        found = [readings.sample(at, at, tables.get(at, {}), self.counters()) for at in polls]
+        return [sample for sample in found if sample is not None]
 
     # Reading
 
@@ -171,27 +133,9 @@ class Prometheus(Source):
         now = -math.inf
         for series in result:
             now, value = float(series["value"][0]), float(series["value"][1])
-            tag, labels = _labels(series["metric"])
-            table.setdefault(tag, {})[labels] = value
+            name, labels = _labels(series["metric"])
+            table.setdefault(name, {})[labels] = value
         return now, table
-
-    def _is_news(self, arm: str, scraped: t.Mapping[Labels, float]) -> bool:
-        """Return whether a series was scraped since the last look, or all are gone; learn how often that happens."""
-        last = self._scraped.setdefault(arm, {})
-        gone, newer = bool(last) and not scraped, False
-        for labels, stamp in scraped.items():
-            before = last.get(labels)
-            if before is None or stamp > before:
-                newer, last[labels] = True, stamp
-                if before is not None:
-                    self._period[arm] = min(self._period[arm], stamp - before)
-        return newer or gone
-
-    def _age_limit(self, arm: str) -> float:
-        if self._max_age is not None:
-            return self._max_age
-        period = self._period[arm] if math.isfinite(self._period[arm]) else UNKNOWN_PERIOD
-        return max(PERIODS * period, LEAST_AGE)
 
     # Queries
 
@@ -220,11 +164,11 @@ class Prometheus(Source):
         return sorted((edge for edge in edges if math.isfinite(float(edge))), key=float)
 
     def _look(self, arm: str, counter: str, query: str, table: Table, now: float) -> Look:
-        values = list(table.get(_tag(arm, counter), {}).values())
-        newest = max(table.get(_tag(arm, counter, True), {}).values(), default=None)
+        values = list(table.get(tag(arm, counter), {}).values())
+        newest = max(table.get(tag(arm, counter, True), {}).values(), default=None)
         age = None if newest is None else now - newest
         # A series of errors is made at the first error: while requests are counted, none of it means none.
-        counted = bool(values) or (counter != REQUESTS and bool(table.get(_tag(arm, REQUESTS))))
+        counted = bool(values) or (counter != REQUESTS and bool(table.get(tag(arm, REQUESTS))))
         return Look(arm, self._places[arm].slot, counter, query, len(values), sum(values) if counted else None, age)
 
     def _culprit(self) -> t.Optional[SourceError]:
@@ -242,28 +186,25 @@ class Prometheus(Source):
         return self._result(answer, "vector")
 
     def _range(
-        self,
-        queries: t.Mapping[str, str],
-        arm: str,
-        end: t.Optional[float],
-        seconds: float,
-        step: float,
-        limited: bool = True,
+        self, arms: t.Sequence[str], end: t.Optional[float], seconds: float, step: float
     ) -> list[tuple[float, Table]]:
+        """Return the tables of a time range in order; a moment without any series is left out."""
         if end is None:
             end = float(self._query("vector(time())")[0]["value"][1])
-        step = max(step, seconds / MOST_POINTS) if limited else step
+        asked: dict[str, str] = {}
+        for arm in arms:
+            asked.update(_tagged(arm, self._of(self._places[arm])))
         form = {
-            "query": promql.together(_tagged(arm, queries)),
+            "query": promql.together(asked),
             "start": f"{end - seconds:.3f}",
             "end": f"{end:.3f}",
             "step": f"{step:.3f}",
         }
         tables: dict[float, Table] = {}
         for series in self._result(self._endpoint.ask("/api/v1/query_range", form), "matrix"):
-            tag, labels = _labels(series["metric"])
+            name, labels = _labels(series["metric"])
             for at, value in series["values"]:
-                tables.setdefault(float(at), {}).setdefault(tag, {})[labels] = float(value)
+                tables.setdefault(float(at), {}).setdefault(name, {})[labels] = float(value)
         return sorted(tables.items())
 
     def _result(self, answer: t.Any, kind: str) -> list[dict[str, t.Any]]:
@@ -318,17 +259,13 @@ def _max_age(given: str) -> t.Optional[float]:
         raise SourceError(f"max_age of prometheus: {error}") from None
 
 
-def _tag(arm: str, counter: str, stamp: bool = False) -> str:
-    return f"{arm} {counter}{promql.STAMP if stamp else ''}"
-
-
 def _tagged(arm: str, queries: t.Mapping[str, str]) -> dict[str, str]:
     """Return every query under its tag, and under another the one for its timestamps."""
     asked = {}
     for counter, query in queries.items():
-        asked[_tag(arm, counter)] = query
+        asked[tag(arm, counter)] = query
         if promql.stamps(query):
-            asked[_tag(arm, counter, True)] = promql.stamps(query)
+            asked[tag(arm, counter, True)] = promql.stamps(query)
     return asked
 
 
@@ -336,35 +273,6 @@ def _labels(metric: t.Mapping[str, str]) -> tuple[str, Labels]:
     # timestamp() and arithmetic drop the name, so it cannot be part of what tells series apart.
     rest = frozenset((name, value) for name, value in metric.items() if name not in (promql.TAG, "__name__"))
     return metric.get(promql.TAG, ""), rest
-
-
-def _sum(
-    arm: str,
-    counters: t.Sequence[str],
-    table: Table,
-    totals: dict[str, Total],
-    units: t.Optional[t.Collection[str]] = None,
-) -> t.Optional[Arm]:
-    """Return the counters of one arm added up in C(totals), of C(units) only; None when one of the numbers is none."""
-    readings: dict[str, dict[t.Hashable, Reading]] = {}
-    for counter in (REQUESTS, *counters):
-        stamps = table.get(_tag(arm, counter, True), {})
-        newest = max(stamps.values(), default=None)
-        series = {
-            labels: value
-            for labels, value in table.get(_tag(arm, counter), {}).items()
-            if units is None or _unit(labels) in units
-        }
-        if not all(math.isfinite(value) and value >= 0 for value in series.values()):
-            return None
-        readings[counter] = {labels: (value, stamps.get(labels, newest)) for labels, value in series.items()}
-    sums = {name: totals.setdefault(f"{arm} {name}", Total()).add(values) for name, values in readings.items()}
-    return Arm(sums.pop(REQUESTS), sums)
-
-
-def _unit(labels: Labels) -> str:
-    known = dict(labels)
-    return next((known[name] for name in UNITS if name in known), "")
 
 
 def _telling(edges: t.Sequence[str], history: t.Sequence[Sample]) -> list[str]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.source import SourceError
 
 TAG = "zd_counter"
-STAMP = "@"  # ends the tag of a counter's own timestamps
 
 # A vector selector with matchers, quoted strings inside them taken whole.
 _SELECTOR = re.compile(

@@ -55,23 +55,44 @@ _WHERE: dict[str, t.Any] = {
     "canary": {"type": "str", "required": True, "choices": list(SLOTS)},
     "slots": {"type": "dict", "default": {}},
     "revisions": {"type": "dict", "default": {}},
-    "fail_on": {"type": "list", "elements": "str", "choices": list(STATUSES), "default": ["fail"]},
     "picture": {"type": "path"},
 }
+
+
+def _fail_on(*statuses: str) -> dict[str, t.Any]:
+    return {"type": "list", "elements": "str", "choices": list(STATUSES), "default": list(statuses)}
+
 
 METRIC_GATE: dict[str, t.Any] = {
     **GATE,
     **_WHERE,
     "weight": {"type": "int"},
     "next_weight": {"type": "int"},
+    "fail_on": _fail_on("fail"),
+}
+
+GATE_REPLAY: dict[str, t.Any] = {
+    **_WHERE,
+    "gate": {"type": "raw", "required": True},
+    "mode": {"type": "str", "choices": ["incident", "aa"], "default": "incident"},
+    "start": {"type": "str", "required": True},
+    "end": {"type": "str", "default": "now"},
+    "steps": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"at": {"type": "str", "default": "0"}, "weight": {"type": "int", "required": True}},
+    },
+    "fail_on": _fail_on(),
 }
 
 
 def gate_of(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return the gate that a task's C(params) say, as users write it where a gate is an option."""
     gate = {name: params[name] for name in GATE if params[name] is not None}
+    # What the spec filled in is not what the user said.
     gate["source"] = {
-        name: {key: value for key, value in options.items() if value is not None}
+        name: {key: value for key, value in options.items() if value != _SOURCES[name][key].get("default")}
         for name, options in params["source"].items()
         if options is not None
     }

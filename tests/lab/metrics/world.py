@@ -14,8 +14,8 @@ import time
 import typing as t
 from pathlib import Path
 
-from ..hosts.haproxy import HAProxy, demo_apps, free_port
-from .prometheus import Prometheus
+from tests.lab.hosts.haproxy import HAProxy, demo_apps, free_port
+from tests.lab.metrics.prometheus import Prometheus
 
 EXPORTER = """
 frontend metrics

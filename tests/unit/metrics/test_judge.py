@@ -1,0 +1,104 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The judge of a shift: opened before anything moves, and asked with what the balancers just said."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import open_judge
+
+from tests.unit.metrics.recorded import Server, recorded
+
+NAMES = {"blue": "shop_blue", "green": "shop_green"}
+QUICK = {"interval": "10ms", "initial_delay": 0, "min_duration": 0, "min_step_duration": 0, "dispersion": 1}
+
+
+class Action:
+    """What an action offers to those it calls."""
+
+    def __init__(self):
+        self.lines = []
+
+    def say(self, text):
+        self.lines.append(text)
+
+
+def sight(blue, green, *more):
+    def view(blue, green):
+        return {
+            "slots": {
+                slot: {"requests": counts[0], "bad": counts[1]} for slot, counts in (("blue", blue), ("green", green))
+            }
+        }
+
+    views = {f"lb{n}": view(*counts) for n, counts in enumerate([(blue, green), *more], 1)}
+    return Sight(None, "", views)
+
+
+def judge(gate=None, seen=None, **more):
+    gate = {"source": {"haproxy": {}}, **QUICK, **(gate or {})}
+    action = Action()
+    judge = open_judge(action, gate, "green", "blue", NAMES, None, seen or sight((100, 0), (0, 0)), **more)
+    return judge, action
+
+
+@pytest.mark.parametrize("gate", [None, {}, ""])
+def test_without_a_gate_there_is_no_judge(gate):
+    assert open_judge(Action(), gate, "green", "blue") is None
+
+
+def test_the_balancers_own_counters_are_judged_from_what_the_engine_saw():
+    opened, action = judge()
+    opened.step(50, 100)
+    for poll in range(1, 6):
+        time.sleep(0.02)
+        verdict = opened.look(sight((100 + 1000 * poll, 0), (1000 * poll, 300 * poll)))
+    assert verdict.status == "fail"
+    assert action.lines[0].startswith("the gate reads stable (blue): requests 100")
+    assert opened.report()["status"] == "fail"
+
+
+def test_a_balancer_that_reloads_counts_from_zero_and_the_other_goes_on():
+    opened, _action = judge(seen=sight((1000, 0), (1000, 0), ((1000, 0), (1000, 0))))
+    opened.step(50, 100)
+    for counts in ((1000, 1000), (1100, 1100), (20, 1200)):
+        time.sleep(0.02)
+        one, two = counts
+        opened.look(sight((one, 0), (one, 0), ((two, 0), (two, 0))))
+    assert opened.report()["metrics"]["errors"]["canary"]["requests"] == 200 + 20 + 100
+
+
+def test_probes_of_ours_are_no_traffic():
+    opened, _action = judge(probes=lambda: {"blue": (500, 0), "green": (500, 0)})
+    opened.step(50, 100)
+    for poll in (0, 500):
+        time.sleep(0.02)
+        opened.look(sight((100 + poll, 0), (poll, 0)))
+    assert opened.report()["metrics"]["errors"]["canary"]["requests"] == 0
+
+
+def test_balancers_that_count_nothing_are_refused_before_anything_moves():
+    with pytest.raises(ReleaseError, match="the balancers do not count the requests of blue: use another source"):
+        judge(seen=sight((None, None), (None, None)))
+
+
+def test_a_stable_slot_without_series_is_refused_before_anything_moves():
+    with Server((200, recorded("nothing"))) as server:
+        gate = {"source": {"prometheus": {"url": server.url, "exporter": "haproxy"}}}
+        with pytest.raises(ReleaseError, match="the source prometheus has no requests of blue, the stable slot"):
+            judge(gate)
+
+
+def test_a_metric_that_the_source_does_not_count_is_refused():
+    with pytest.raises(ReleaseError, match="the source haproxy does not count 'latency'; it counts errors"):
+        judge({"metrics": ["errors", "latency"]})
+
+
+def test_a_gate_given_as_text_is_refused():
+    with pytest.raises(ReleaseError, match="write it as YAML, not as a JSON string"):
+        open_judge(Action(), '{"source": {"haproxy": {}}}', "green", "blue")
