@@ -84,6 +84,8 @@ class Job:
         self.name = name
         self.log = bench.folder / "logs" / f"{name}.log"
         self.log.touch()
+        # What the step adds to its line on the terminal.
+        self.remark = ""
 
     def note(self, text: str) -> None:
         """Write C(text) into the log."""

@@ -23,6 +23,8 @@ PACKAGES = {
     "git": "git",
     "haproxy": "haproxy",
     "nginx": "nginx-light",
+    "prometheus": "prometheus",
+    "ps": "procps",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
 }

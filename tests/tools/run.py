@@ -29,6 +29,7 @@ class Verdict:
     step: Step
     outcome: str
     why: str
+    remark: str
     seconds: float
     log: Path
 
@@ -79,7 +80,7 @@ class Runner:
         except Exception as error:  # a fault of a step must not take the other steps with it
             job.note(traceback.format_exc())
             outcome, why = "failed", f"{type(error).__name__}: {error}"
-        verdict = Verdict(step, outcome, why, time.monotonic() - begun, job.log)
+        verdict = Verdict(step, outcome, why, job.remark, time.monotonic() - begun, job.log)
         with self._changed:
             del self._running[step.name]
             self.verdicts.append(verdict)
@@ -142,7 +143,8 @@ def _matches(name: str, wanted: str) -> bool:
 
 def _say_verdict(verdict: Verdict) -> None:
     word = {"passed": "ok", "failed": "FAILED", "skipped": f"skipped: {verdict.why}"}[verdict.outcome]
-    print(f"{verdict.step.name + ' ':.<24} {word:<8} {verdict.seconds:6.1f} s", flush=True)
+    remark = f"  {verdict.remark}" if verdict.remark else ""
+    print(f"{verdict.step.name + ' ':.<24} {word:<8} {verdict.seconds:6.1f} s{remark}", flush=True)
     if verdict.outcome == "failed":
         lines = verdict.log.read_text(errors="replace").splitlines()
         if len(lines) > LINES_SHOWN:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,9 @@ from environments import core_environment, cores, tools_environment
 from machine import need
 from package import build, importer
 from sanity import sanity
+
+# What the integration tests start.
+SERVERS = ("haproxy", "nginx", "prometheus", "ps", "ssh", "sshd")
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,11 @@ def _pytest(kind: str, core: str) -> t.Callable[[Job], None]:
         if not any((job.bench.tree / "tests" / kind).rglob("test_*.py")):
             raise Skipped(f"tests/{kind} holds no test yet")
         if kind == "integration":
-            need(job, "haproxy", "nginx", "ssh", "sshd")
-        job.run([core_environment(job, core) / "python", "-m", "pytest", "-p", "no:cacheprovider", f"tests/{kind}"])
+            need(job, *SERVERS)
+        try:
+            job.run([core_environment(job, core) / "python", "-m", "pytest", "-p", "no:cacheprovider", f"tests/{kind}"])
+        finally:
+            closing = re.findall(r"^=+ (.*\d (?:passed|failed|error).*) in [\d.]+s.* =+$", job.log.read_text(), re.M)
+            job.remark = closing[-1] if closing else ""
 
     return judge
