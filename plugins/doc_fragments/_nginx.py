@@ -60,7 +60,13 @@ options:
     default: nginx
   timeout:
     description:
-      - Seconds that a move in mode V(reload) waits for new workers, and then for the old ones to end.
+      - Seconds within which nginx must have started new workers after a reload; else the file before is put back.
+    type: float
+    default: 10.0
+  linger:
+    description:
+      - Seconds that a move in mode V(reload) then waits for the old workers to end. Those that are still there have
+        requests in flight, or idle connections that get one more answer by the old split.
     type: float
     default: 5.0
   counters:

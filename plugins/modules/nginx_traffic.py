@@ -18,7 +18,7 @@ description:
     connection is touched; weights and fence are one name on disk, so a reload and a reboot keep them.
   - In mode V(reload) an included file holds the split. nginx tests it as a candidate before it is moved into place
     under a lock, the file before it is kept, nginx reloads, and the call returns when nobody is served by the old
-    split any more, or after O(timeout).
+    split any more, or after O(linger).
   - An nginx older than 1.27.4, or without C(keepalive_min_timeout), can cut keep-alive requests off when it reloads.
     The result then says so (C(facts.lossless), C(facts.warning)); mode V(flag) has no such limit.
   - Every request is decided anew (the unit is the request). Open websockets stay where they are. nginx does not check

@@ -157,7 +157,7 @@ class Traffic:
 @pytest.mark.parametrize("nginx", [*FLAG, present("newest", "reload")], indirect=True)
 def test_no_request_is_dropped_over_many_switches(nginx: Nginx) -> None:
     # A reload waits for old workers, of which the slow requests keep some for two seconds: fewer, and sooner given up.
-    balancer = driver(nginx, timeout=0.3)
+    balancer = driver(nginx, linger=0.3)
     assert balancer.observe().facts["lossless"] is True
     with Traffic(nginx) as traffic:
         time.sleep(0.5)
@@ -379,7 +379,8 @@ def test_a_candidate_that_nginx_refuses_is_its_sentence_and_nothing_is_touched(n
         move(balancer, GREEN)
     assert f'unknown directive "listne" in {broken}:1; nothing was written' in str(caught.value)
     assert (nginx.include.read_bytes(), nginx.workers()) == (before, workers)
-    assert not list(nginx.folder.glob(".zd-*"))
+    assert not list(nginx.folder.glob(".zerodowntime-*"))
+    assert not (nginx.state / "shop/candidate").exists()
     assert asked(nginx, 3) == {"v1": 3}
 
 
@@ -404,7 +405,7 @@ def test_a_reload_that_nginx_does_not_take_puts_the_file_back(nginx: Nginx) -> N
 def test_a_worker_that_still_answers_an_old_request_is_reported(nginx: Nginx) -> None:
     slow = threading.Thread(target=lambda: urllib.request.urlopen(nginx.url + "/slow?seconds=2", timeout=9).close())
     slow.start()
-    balancer = driver(nginx, timeout=0.3)
+    balancer = driver(nginx, linger=0.3)
     time.sleep(0.3)  # the request is on its way to the application
     after = move(balancer, GREEN)["after"]
     assert after["facts"]["old_workers"]
@@ -471,7 +472,7 @@ def test_workers_of_somebody_elses_reload_do_not_pass_for_ours(nginx: Nginx, mon
         time.sleep(0.01)
 
     monkeypatch.setattr(Configuration, "try_with", tested_and_overtaken)
-    balancer = driver(nginx, timeout=20)
+    balancer = driver(nginx, timeout=30)
     for number in range(2):
         move(balancer, BLUE if number % 2 else GREEN)
         assert asked(nginx, 3) == {"v1" if number % 2 else "v2": 3}

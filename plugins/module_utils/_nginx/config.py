@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import glob
+import hashlib
 import os
 import re
 import shutil
-import tempfile
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
@@ -39,47 +39,46 @@ class Configuration:
             for pattern in self._patterns(self._read(source))
         )
 
-    def try_with(self, path: str, content: str, binary: str) -> None:
+    def try_with(self, path: str, content: str, folder: str, binary: str) -> None:
         """Let nginx test a copy of the configuration in which C(path) holds C(content).
 
-        Raises ReleaseError with nginx's own words when it would not load it.
+        The copy lies in C(folder), which is made anew, and its main file beside the original: names of certificates
+        and the like are relative to that place. Raises ReleaseError with nginx's own words when it would not load it.
         """
-        with contextlib.ExitStack() as stack:
-            copies = tempfile.mkdtemp(prefix="zd-nginx-")
-            stack.callback(shutil.rmtree, copies, ignore_errors=True)
-            names: dict[str, str] = {}
+        candidate = os.path.join(os.path.dirname(self.main), f".zerodowntime-{_digest(folder)}.conf")
+        names = {self.main: candidate}
 
-            def copy(source: str) -> str:
-                if source not in names:
-                    names[source] = os.path.join(copies, f"{len(names)}-{os.path.basename(source)}")
-                    _put(names[source], exchanged(content if source == path else self._read(source)))
-                return names[source]
+        def copy(source: str) -> str:
+            if source not in names:
+                names[source] = os.path.join(folder, f"{len(names)}-{os.path.basename(source)}")
+                _put(names[source], exchanged(content if source == path else self._read(source)))
+            return names[source]
 
-            def exchanged(text: str) -> str:
-                return _INCLUDE.sub(lambda found: " ".join(f"include {copy(file)};" for file in files(found)), text)
+        def exchanged(text: str) -> str:
+            return _INCLUDE.sub(lambda found: " ".join(f"include {copy(file)};" for file in files(found)), text)
 
-            def files(found: re.Match[str]) -> list[str]:
-                pattern = self._absolute(found.group(1))
-                there = set(glob.glob(pattern)) | ({path} if _matches(path, pattern) else set())
-                # A file that is missing stays named, so that nginx says so.
-                return sorted(there) or ([] if glob.has_magic(pattern) else [pattern])
+        def files(found: re.Match[str]) -> list[str]:
+            pattern = self._absolute(found.group(1))
+            there = set(glob.glob(pattern)) | ({path} if _matches(path, pattern) else set())
+            # A file that is missing stays named, so that nginx says so.
+            return sorted(there) or ([] if glob.has_magic(pattern) else [pattern])
 
-            # Beside the original: relative names of certificates and the like start at the main file's folder.
-            try:
-                handle, candidate = tempfile.mkstemp(prefix=".zd-test-", dir=os.path.dirname(self.main))
-            except OSError as error:
-                raise ReleaseError(f"cannot write a test copy beside {self.main}: {error.strerror}") from error
-            os.close(handle)
-            stack.callback(os.unlink, candidate)
-            names[self.main] = candidate
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            os.mkdir(folder, 0o700)
             _put(candidate, exchanged(self._read(self.main)))
-            try:
-                process.run(binary, "-t", "-q", "-c", candidate)
-            except ReleaseError as error:
-                words = str(error)
-                for source, copied in names.items():
-                    words = words.replace(copied, source)
-                raise ReleaseError(words) from error
+            process.run(binary, "-t", "-q", "-c", candidate)
+        except OSError as error:
+            raise ReleaseError(f"cannot write a copy to test, {error.filename}: {error.strerror}") from error
+        except ReleaseError as error:
+            words = str(error)
+            for source, copied in names.items():
+                words = words.replace(copied, source)
+            raise ReleaseError(words) from error
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(candidate)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _walk(self, path: str, seen: set[str]) -> t.Iterator[str]:
         if path in seen:
@@ -109,6 +108,12 @@ def _matches(path: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(path, pattern) and path.count("/") == pattern.count("/")
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def _put(path: str, text: str) -> None:
-    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+    # A configuration may hold secrets: whatever the modes of its files are, nobody else reads the copies.
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)

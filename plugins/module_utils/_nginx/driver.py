@@ -50,7 +50,8 @@ class NginxTraffic(Driver):
         "config": {"type": "path"},
         "include": {"type": "path"},
         "nginx": {"type": "path", "default": "nginx"},
-        "timeout": {"type": "float", "default": 5.0},
+        "timeout": {"type": "float", "default": 10.0},
+        "linger": {"type": "float", "default": 5.0},
         "counters": {
             "type": "dict",
             "options": {slot: {"type": "path", "required": True} for slot in SLOTS},
@@ -78,6 +79,7 @@ class NginxTraffic(Driver):
                 pid_file=self.pid_file,
                 binary=self.binary,
                 timeout=float(options["timeout"]),
+                linger=float(options["linger"]),
             )
         self._versions: dict[int, str] = {}
         self._config_trouble: t.Optional[str] = None

@@ -25,7 +25,15 @@ class Include(Place):
     """The included file of one app; C(folder) keeps what nginx has loaded of it, and the file before this one."""
 
     def __init__(
-        self, key: str, path: str, folder: str, config: Configuration, pid_file: str, binary: str, timeout: float
+        self,
+        key: str,
+        path: str,
+        folder: str,
+        config: Configuration,
+        pid_file: str,
+        binary: str,
+        timeout: float,
+        linger: float,
     ) -> None:
         self.key = key
         self.path = path
@@ -33,6 +41,8 @@ class Include(Place):
         self.pid_file = pid_file
         self.binary = binary
         self.timeout = timeout
+        self.linger = linger
+        self._candidate = os.path.join(folder, "candidate")
         self._loaded = os.path.join(folder, "loaded.conf")
         self._previous = os.path.join(folder, "previous.conf")
 
@@ -72,7 +82,7 @@ class Include(Place):
             raise ReleaseError(f"nginx does not run: {self.pid_file} names no master process; nothing was written")
         content = self.text(weights, fence)
         try:
-            self.config.try_with(self.path, content, self.binary)
+            self.config.try_with(self.path, content, self._candidate, self.binary)
         except ReleaseError as error:
             raise ReleaseError(f"nginx would not load the new split: {error}; nothing was written") from error
         before, loaded = _text(self.path), _text(self._loaded)
@@ -110,17 +120,19 @@ class Include(Place):
         return old
 
     def _await(self, master: Master, old: set[int], deadline: float) -> bool:
-        """Wait until new workers answer and, for what is left of the time, until the old ones are gone.
+        """Wait until only new workers take requests; then, for C(linger) seconds, until the old ones have ended.
 
-        Return whether there are new ones.
+        Return False when no new ones came until C(deadline).
         """
+        patience: t.Optional[float] = None
         while True:
             workers = master.workers()
             serving = {worker.pid for worker in workers if not worker.leaving}
-            late = time.monotonic() > deadline
-            if serving and not serving & old and (late or len(serving) == len(workers)):
-                return True
-            if late:
+            if serving and not serving & old:
+                patience = time.monotonic() + self.linger if patience is None else patience
+                if len(serving) == len(workers) or time.monotonic() > patience:
+                    return True
+            elif time.monotonic() > deadline:
                 return False
             time.sleep(0.005)
 

@@ -25,6 +25,7 @@ def include(tmp_path: Path) -> Include:
         pid_file=str(tmp_path / "nginx.pid"),
         binary="nginx",
         timeout=1.0,
+        linger=1.0,
     )
 
 
