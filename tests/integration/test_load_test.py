@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import time
 import typing as t
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -160,6 +162,24 @@ def test_it_ends_by_itself_when_the_controller_dies(
     assert (found["state"], found["dropped"]) == ("finished", 0)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(controller.pid, signal.SIGKILL)  # what the controller left behind
+    for pipe in (controller.stdout, controller.stderr):
+        t.cast(t.IO[str], pipe).close()
+
+
+def test_a_run_stops_sending_when_the_controller_is_killed(project: Playbook, app: DemoApp) -> None:
+    def answered() -> float:
+        with urllib.request.urlopen(app.url + "metrics", timeout=5) as answer:
+            counts = re.findall(rb"^http_requests_total.* (\d+)$", answer.read(), re.M)
+        return sum(map(int, counts))
+
+    controller = project.start([task(url=app.url, rate=50, duration="10s")])
+    eventually(lambda: answered() > 20, 20)
+    controller.kill()
+    controller.wait(10)
+    time.sleep(0.5)
+    before = answered()
+    time.sleep(0.5)
+    assert answered() == before
     for pipe in (controller.stdout, controller.stderr):
         t.cast(t.IO[str], pipe).close()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import select
 import ssl
 import typing as t
@@ -24,7 +25,8 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.revis
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.tally import Tally
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.target import Tls, request, target
 
-# Called every TICK with the seconds since the start: None to go on, or how long what is in flight may still take.
+# Called every TICK with the seconds since the start: None to go on, or how long what is in flight may still take. It is
+# asked until the end, so that it can shorten that time.
 Watch = t.Callable[[float], t.Optional[float]]
 
 TICK = 0.05
@@ -125,7 +127,7 @@ class Client:
         self._held_until = 0.0
         self._wait = BACKOFF[0]
         self._sending = True
-        self._give_up = 0.0
+        self._give_up = math.inf
         self._over: asyncio.Future[None] = loop.create_future()
 
     async def run(self) -> None:
@@ -252,11 +254,11 @@ class Client:
             if now - since < self.load.timeout:
                 break
             connection.drop("timeout", f"no whole answer within {self.load.timeout:g} s")
-        if self._sending:
-            grace = self._watch(now - self._started)
-            if grace is not None:
+        grace = self._watch(now - self._started)
+        if grace is not None:
+            self._give_up = min(self._give_up, now + grace)
+            if self._sending:
                 self._sending = False
-                self._give_up = now + grace
                 self.tally.end(now)
         if not self._sending and (not self._busy or now >= self._give_up):
             if not self._over.done():

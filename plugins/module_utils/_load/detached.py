@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import encodings.idna  # noqa: F401  # a name is resolved after the module's archive is gone from disk
+import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.certificate import certificate
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
@@ -27,7 +26,6 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.targe
 WRITE_EVERY = 1.0
 # The run is dead: its load has to be over two seconds later, so a request in flight gets one.
 ORPHAN_GRACE = 1.0
-START_PATIENCE = 30.0
 END_PATIENCE = 10.0
 
 
@@ -88,29 +86,15 @@ def start_by_fork(what: Order) -> int:
     os.close(writing)
     os.waitpid(child, 0)
     with open(reading, encoding="utf-8") as pipe:
-        return _number(pipe.read())
+        return number_in(pipe.read())
 
 
-def start_by_subprocess(what: Order) -> int:
-    """Start the load as C(start_by_fork) does, but safe from a process with threads, such as an Ansible worker."""
-    code = f"import sys; sys.path.insert(0, sys.argv[1]); from {__name__} import main; main()"
-    # -S: the package ansible has an ansible_collections of its own in site-packages, which would hide this one.
-    command = [sys.executable, "-I", "-S", "-c", code, _import_root()]
-    try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(asdict(what)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=START_PATIENCE,
-            cwd="/",
-            start_new_session=True,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ReleaseError(f"cannot start the load test: {error}") from error
-    return _number(done.stdout)
+def number_in(words: str) -> int:
+    """Return the number of the process that said C(words) when it started. Raises ReleaseError with other words."""
+    first = words.strip().splitlines()[-1] if words.strip() else "it ended without a word"
+    if first.startswith("started "):
+        return int(first.split()[1])
+    raise ReleaseError(first if first.startswith("cannot") else f"the load test did not start: {first}")
 
 
 def main() -> None:
@@ -121,9 +105,9 @@ def main() -> None:
     beside = given["beside"]
     what = Order(Load(**load), given["report"], given["max_duration"], Process(**beside) if beside else None)
     try:
-        print(f"started {start_by_fork(what)}")
+        _say(f"started {start_by_fork(what)}")
     except ReleaseError as error:
-        print(error)
+        _say(str(error))
 
 
 def finish(path: str, say: t.Callable[[str], None]) -> dict[str, t.Any]:
@@ -180,7 +164,8 @@ def _work(what: Order) -> None:
         nonlocal written
         if elapsed - written >= WRITE_EVERY:
             written = elapsed
-            write("running")
+            with contextlib.suppress(ReleaseError):  # a disk that is full for a while does not end the load
+                write("running")
         if what.beside and not what.beside.alive():
             return ORPHAN_GRACE
         over = ended or elapsed >= what.max_duration or report.asked_to_end(what.report)
@@ -189,16 +174,20 @@ def _work(what: Order) -> None:
     report.forget_request(what.report)
     try:
         write("running")
-        print(f"started {me.pid}", flush=True)
+        _say(f"started {me.pid}")
         _silence()
         run(what.load, tally, watch)
     except ReleaseError as error:
-        print(error, flush=True)
+        _say(str(error))
         write("failed", msg=str(error))
     except Exception as error:  # nobody sees a traceback of this process: the report has to say it
         write("failed", msg=f"{type(error).__name__}: {error}")
     else:
         write("finished")
+
+
+def _say(words: str) -> None:
+    os.write(1, f"{words}\n".encode())
 
 
 def _detach(output: int) -> None:
@@ -209,7 +198,6 @@ def _detach(output: int) -> None:
     os.dup2(nothing, 0)
     os.dup2(nothing, 2)
     os.closerange(3, min(os.sysconf("SC_OPEN_MAX"), 65536))
-    sys.stdout = os.fdopen(1, "w", closefd=False)
 
 
 def _silence() -> None:
@@ -217,21 +205,6 @@ def _silence() -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 1)
     os.close(nothing)
-
-
-def _number(words: str) -> int:
-    first = words.strip().splitlines()[-1] if words.strip() else "it ended without a word"
-    if first.startswith("started "):
-        return int(first.split()[1])
-    raise ReleaseError(first if first.startswith("cannot") else f"the load test did not start: {first}")
-
-
-def _import_root() -> str:
-    """Return the folder that holds C(ansible_collections)."""
-    folder = os.path.abspath(__file__)
-    for _part in __name__.split("."):
-        folder = os.path.dirname(folder)
-    return folder
 
 
 def _shown(url: str) -> str:

@@ -108,6 +108,8 @@ class Tally:
 
     def _of(self, revision: str) -> RevisionTally:
         name = revision[:MAX_NAME] or UNKNOWN
-        if name not in self.revisions and len(self.revisions) >= MAX_REVISIONS:
-            name = OTHERS
-        return self.revisions.setdefault(name, RevisionTally())
+        of = self.revisions.get(name)
+        if of is None:
+            name = name if len(self.revisions) < MAX_REVISIONS else OTHERS
+            of = self.revisions.setdefault(name, RevisionTally())
+        return of

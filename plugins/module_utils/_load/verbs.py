@@ -13,6 +13,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors imp
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load import detached, options, report
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.client import mix, run
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.probe import Probe, probe
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.process import identify
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.revision import revision_source
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.tally import Tally
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.wait import LINE_EVERY, QUIET, wait
@@ -61,23 +62,27 @@ def load_test(params: Params, say: Say, start: Start, beside: int, check_mode: b
 
     Raises ReleaseError for what makes no sense or cannot be done.
     """
-    verb = {"run": _run, "finished": _finished}.get(params["state"])
-    if verb is None:
+    if params["state"] == "run":
+        return _run(params, say, beside, check_mode)
+    if params["state"] == "started":
         return _started(params, start, beside, check_mode)
-    return verb(params, say, check_mode)
+    return _finished(params, say, check_mode)
 
 
-def _run(params: Params, say: Say, check_mode: bool) -> Result:
+def _run(params: Params, say: Say, beside: int, check_mode: bool) -> Result:
     load, seconds = options.load_of(params), options.span(params, "duration")
     thresholds = _thresholds(params)
     mix(load)
     if check_mode:
         return {"changed": False, "msg": "check mode sends no load"}
+    controller = identify(beside) if beside else None
     tally = Tally(time.monotonic())
     told = QUIET - LINE_EVERY
 
     def watch(elapsed: float) -> t.Optional[float]:
         nonlocal told
+        if controller and not controller.alive():
+            return 0.0  # nobody reads the result: a worker whose controller was killed is not to go on sending
         if elapsed >= seconds:
             return load.timeout
         if elapsed - told >= LINE_EVERY:

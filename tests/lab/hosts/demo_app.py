@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026 The zerodowntime.bluegreen project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -138,7 +137,7 @@ class Connection(asyncio.Protocol):
                 self.reply("GET", 413, b"", keep=False)
             return False
         head = self.buffer[:end].decode("latin-1")
-        line, _, rest = head.partition("\r\n")
+        line, _end, rest = head.partition("\r\n")
         headers = "\r\n" + rest.lower() + "\r\n"
         words = line.split(" ")
         length = header(headers, "content-length") or "0"
@@ -163,7 +162,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def handle(self, method: str, target: str, body: bytes, keep: bool) -> None:
-        path, _, query = target.partition("?")
+        path, _mark, query = target.partition("?")
         if path not in ("/", "/slow"):
             return self.reply(method, *self.app.answer(method, path, body), keep)
         if method not in ("GET", "HEAD", "POST"):

@@ -23,10 +23,10 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.detac
     already_running,
     finish,
     order,
-    start_by_subprocess,
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.process import identify
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.revision import RevisionSource
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._sender import start_by_subprocess
 from scripted_server import Reply, ScriptedServer, answer
 
 Start = Callable[..., int]
