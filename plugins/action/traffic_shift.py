@@ -27,7 +27,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._shift impo
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic_module import VERIFY_SPEC
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import front_door
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import SlotHealth, front_door
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._guard import Guard
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import Port, open_journal
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import ShiftJudge, open_judge
@@ -47,6 +47,7 @@ class ActionModule(ReleaseAction):
         "steps": {"type": "raw", "default": [100]},
         "gate": {"type": "dict"},
         "verify": VERIFY_SPEC,
+        "preview": {"type": "dict", "default": {}},
         "bake_time": {"type": "str", "default": "0"},
         "pause_timeout": {"type": "str", "default": "1h"},
         "rollback_window": {"type": "str", "default": "0"},
@@ -79,6 +80,7 @@ class ActionModule(ReleaseAction):
                 say=self.say,
                 prove=_prover(probes.door, params["verify"]),
                 judge=self._judge(params, release, sight, probes, task_vars),
+                healthy=_health(params),
                 shield=guard.shield,
             )
             shift = Shift(order, world)
@@ -189,6 +191,13 @@ def _prover(
         return _verify.prove(observe, asked, before, door, patience, time.monotonic, time.sleep)
 
     return prove
+
+
+def _health(params: dict[str, t.Any]) -> t.Callable[[str], bool | None]:
+    """Return the prober of slots; one that knows nothing where there is no preview route."""
+    if params["verify"] is None or not params["preview"]:
+        return lambda slot: None
+    return SlotHealth(params["verify"], params["preview"])
 
 
 def _result(report: Report, state: str) -> dict[str, t.Any]:

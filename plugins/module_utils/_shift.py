@@ -82,8 +82,8 @@ class World:
     """What the engine works with; every one of them a plain call, so that a test can put its own in.
 
     C(journal(verb, **arguments)) returns a mapping and raises Fenced, Lost or ReleaseError. C(prove(asked, before,
-    observe)) returns a Proof. C(healthy(slot)) is a probe of one slot, None where there is none. C(shield()) makes this process
-    deaf to signals, for a restore.
+    observe)) returns a Proof. C(healthy(slot)) is asked where the balancers do not know a slot's health, and may not
+    know it either. C(shield()) makes this process deaf to signals, for a restore.
     """
 
     balancers: Balancers
@@ -257,7 +257,7 @@ class Shift:
         sight = t.cast(Sight, self._sight)
         has, carries = sight.total(self.order.canary, "ready"), sight.total(self.stable, "ready")
         if has is not None and carries is not None and has * 100 < carries * percent:
-            return f"{self.order.canary} has {has} servers ready where {self.stable} has {carries}, short of {percent} %"
+            return f"{self.order.canary} has {has} servers, {self.stable} {carries}: short of {percent} %"
         return ""
 
     # Judging
@@ -398,7 +398,7 @@ class Shift:
             raise Back("lease", "heartbeats stood still too long: the lease has put the traffic back")
         if sight.weights != self.confirmed:
             self._drifted(sight)
-        if self.confirmed[self.order.canary] > 0 and sight.up(self.order.canary) is False:
+        if self.confirmed[self.order.canary] > 0 and self._down(sight, self.order.canary):
             raise Back("canary_down", f"{self.order.canary} has no healthy server left")
 
     def _drifted(self, sight: Sight) -> None:
@@ -439,8 +439,12 @@ class Shift:
     def _stable_is_down(self) -> bool:
         if self._sight is None or self.world.monotonic() - self._seen_at > FRESH:
             self._look(lease=True)
-        seen = t.cast(Sight, self._sight).up(self.stable)
-        return seen is False or self.world.healthy(self.stable) is False
+        return self._down(t.cast(Sight, self._sight), self.stable)
+
+    def _down(self, sight: Sight, slot: str) -> bool:
+        """Return whether C(slot) is known to answer nobody, in the balancers' eyes or else in the prober's."""
+        up = sight.up(slot)
+        return up is False or (up is None and self.world.healthy(slot) is False)
 
     # Putting it back
 
@@ -498,7 +502,7 @@ class Shift:
                 self._look()
             except ReleaseError:
                 return ""  # what cannot be seen may still be reached: the restore itself will tell
-        down = t.cast(Sight, self._sight).up(self.stable) is False and self.order.recorded[self.stable] > 0
+        down = self.order.recorded[self.stable] > 0 and self._down(t.cast(Sight, self._sight), self.stable)
         if down and not self.order.force:
             return f"{self.stable}, the way back, has no healthy server: traffic stays on {self.confirmed}"
         return ""

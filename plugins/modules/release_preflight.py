@@ -14,8 +14,8 @@ author:
   - The zerodowntime.bluegreen project (@zerodowntime)
 description:
   - Looks at the live traffic, the journal, the front door and the gate's source, and touches nothing.
-  - Returns the plan, to be registered as C(__release_plan), with the slot that is stable, the one that gets the revision,
-    and what is recorded as the way back.
+  - Returns the plan, to be registered as C(__release_plan), with the slot that is stable, the one that gets the
+    revision, and what is recorded as the way back.
   - Refuses a state that no journal explains, with a sentence that says what was seen.
 options:
   settings:

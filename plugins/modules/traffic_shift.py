@@ -87,6 +87,12 @@ options:
         description: How long traffic may take to follow.
         type: str
         default: 10s
+  preview:
+    description:
+      - The headers by which a request to O(verify.url) reaches a slot whatever the weights are, C($slot) stands for its
+        name. The health of slots is seen that way where balancers do not know it (nginx).
+    type: dict
+    default: {}
   bake_time:
     description: How long to watch at 100 % with the gate still on, before the release is journaled as promoted.
     type: str

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, other
@@ -43,6 +44,33 @@ def front_door(verify: t.Mapping[str, t.Any], serving: str | None = None, revisi
     if len(values) < len(SLOTS) and serving:
         values = {**_learn(ask, serving, revision, f"{url}: {source}"), **values}
     return FrontDoor(ask, values, verify.get("cookies") or {})
+
+
+class SlotHealth:
+    """Asks a slot by its preview route, for balancers that do not check health themselves.
+
+    A slot is down after C(FAILURES) probes in a row without an answer below 500: one failed request of an application
+    is the gate's business.
+    """
+
+    FAILURES = 3
+    EVERY = 1.0
+
+    def __init__(self, verify: t.Mapping[str, t.Any], preview: t.Mapping[str, t.Any]) -> None:
+        self._url = verify["url"]
+        self._tls = Tls(verify=verify.get("validate_certs", True), ca_file=verify.get("ca_path") or "")
+        self._preview = preview
+        self._asked_at = dict.fromkeys(SLOTS, float("-inf"))
+        self._failed = dict.fromkeys(SLOTS, 0)
+
+    def __call__(self, slot: str) -> bool | None:
+        """Return whether C(slot) answers, None while that is not clear yet."""
+        if time.monotonic() - self._asked_at[slot] >= self.EVERY:
+            headers = {name: str(value).replace("$slot", slot) for name, value in self._preview.items()}
+            seen = probe(self._url, headers=headers, timeout=2.0, tls=self._tls)
+            self._failed[slot] = 0 if seen.status and seen.status < 500 else self._failed[slot] + 1
+            self._asked_at[slot] = time.monotonic()
+        return True if not self._failed[slot] else False if self._failed[slot] >= self.FAILURES else None
 
 
 def _learn(ask: t.Callable[[str | None], str | None], serving: str, revision: str | None, what: str) -> dict[str, str]:

@@ -242,6 +242,16 @@ def test_a_canary_that_loses_its_last_server_loses_its_traffic(bench: t.Any) -> 
     assert report.reason == "canary_down" and shop.driver.weights == STABLE
 
 
+def test_where_balancers_know_no_health_the_prober_decides(bench: t.Any) -> None:
+    shop = bench()
+    shop.driver.up = {"blue": None, "green": None}
+    shop.world.judge = Says(w10="running")
+    began = shop.clock.now
+    shop.world.healthy = lambda slot: slot == "blue" or shop.clock.now < began + 10
+    report = shop.run()
+    assert report.reason == "canary_down" and shop.driver.weights == STABLE
+
+
 def test_no_step_forward_while_the_way_back_is_down(bench: t.Any) -> None:
     shop = bench()
     shop.driver.up["blue"] = False
