@@ -58,7 +58,7 @@ def steps() -> list[Step]:
 
 def yamllint(job: Job) -> None:
     """Judge every YAML file by .yamllint."""
-    job.run([tools_environment(job) / "yamllint", "--strict", "."])
+    job.run([tools_environment(job) / "yamllint", "--strict", "--format", "parsable", "."])
 
 
 def ruff(job: Job) -> None:
