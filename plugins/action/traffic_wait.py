@@ -84,6 +84,10 @@ def _ready(sight: Sight, slot: str, servers: int) -> tuple[bool, str]:
 def _drained(sight: Sight, slot: str, servers: int) -> tuple[bool, str]:
     if sight.weights is None or sight.weights[slot] > 0:
         raise ReleaseError(f"{slot} is not out of traffic on every balancer: {sight.weights or sight.trouble}")
+    old = [pid for view in sight.views.values() for pid in view["facts"].get("old_workers") or []]
+    if old:
+        # They still go by the weights of before the reload.
+        return False, f"{len(old)} workers from before the reload still answer requests"
     flying = sight.total(slot, "in_flight")
     if flying is None:
         return False, f"{slot} may still answer requests, the balancer does not count them"

@@ -35,7 +35,7 @@ options:
       - The folder with the flag files, locks and leases of all apps; nginx's workers must be able to enter it. Where
         nginx runs in a container, mount this folder, not one below it.
     type: path
-    default: /var/lib/zerodowntime/nginx
+    default: /etc/nginx/zerodowntime
   key:
     description:
       - The name of this app below O(state), and in mode V(reload) in the variable C($KEY_split). By default what the

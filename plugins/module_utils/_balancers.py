@@ -59,6 +59,11 @@ class Sight:
         return {name: str(view["facts"].get("pid", "")) for name, view in self.views.items()}
 
     @property
+    def counts_late(self) -> bool:
+        """Return whether a counter counts a request when it ends, not when it begins."""
+        return any(view["facts"].get("counted") == "at the end" for view in self.views.values())
+
+    @property
     def fence(self) -> int:
         """Return the highest fence that stands anywhere."""
         return max(int(view["fence"]) for view in self.views.values())

@@ -87,7 +87,7 @@ identity:
   description: The canonical identity of the traffic object, the key of lock and journal.
   returned: success
   type: str
-  sample: nginx:/var/lib/zerodowntime/nginx:shop
+  sample: nginx:/etc/nginx/zerodowntime:shop
 unit:
   description: What is decided one by one, C(request) or C(connection).
   returned: success

@@ -69,7 +69,7 @@ identity:
   description: The canonical identity of the traffic object, the key of lock and journal.
   returned: success
   type: str
-  sample: nginx:/var/lib/zerodowntime/nginx:shop
+  sample: nginx:/etc/nginx/zerodowntime:shop
 balancers:
   description: What each balancer says, by name.
   returned: success

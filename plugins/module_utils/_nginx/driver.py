@@ -44,7 +44,7 @@ class NginxTraffic(Driver):
             "options": {slot: {"type": "str", "required": True} for slot in SLOTS},
         },
         "mode": {"type": "str", "choices": ["flag", "reload"], "default": "flag"},
-        "state": {"type": "path", "default": "/var/lib/zerodowntime/nginx"},
+        "state": {"type": "path", "default": "/etc/nginx/zerodowntime"},
         "key": {"type": "str"},
         "pid_file": {"type": "path"},
         "config": {"type": "path"},
@@ -94,7 +94,9 @@ class NginxTraffic(Driver):
 
     def lock(self) -> t.ContextManager[None]:
         _make_folder(self.home)
-        return _files.locked(os.path.join(self.home, "lock"))
+        # A reload waits for workers under this lock.
+        patience = _files.LOCK_PATIENCE + (self.options["timeout"] + self.options["linger"] if self.reloads else 0)
+        return _files.locked(os.path.join(self.home, "lock"), patience)
 
     def observe(self) -> View:
         self._read_config()
@@ -170,7 +172,7 @@ class NginxTraffic(Driver):
         return f"nginx's workers may not enter {barrier}, so every request goes to blue" if barrier else ""
 
     def _facts(self, master: t.Optional[Master]) -> dict[str, t.Any]:
-        facts: dict[str, t.Any] = {"version": "", "pid": "", "lossless": not self.reloads}
+        facts: dict[str, t.Any] = {"version": "", "pid": "", "lossless": not self.reloads, "counted": "at the end"}
         if master is None:
             return facts
         if master.pid not in self._versions:

@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "docs/examples/hosts"
 VALUES = {
     "app": "shop",
     "bind": "80",
-    "state": "/var/lib/zerodowntime/nginx",
+    "state": "/etc/nginx/zerodowntime",
     "include": "/etc/nginx/zerodowntime/shop.conf",
     "counters": "/var/log/nginx",
     "access_log": "/var/log/nginx/access.log",
