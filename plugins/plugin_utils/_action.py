@@ -79,10 +79,14 @@ class ReleaseAction(ActionBase):
         """Whether the task asks for another user, which a process that already runs cannot become."""
         return bool(self._play_context.become)
 
+    def orphaned(self) -> bool:
+        """Return whether the controller is gone."""
+        return os.getppid() != self._parent
+
     def say(self, text: str) -> None:
         """Show one line now, prefixed with the environment; silent once the controller is gone.
 
         A write to a dead controller blocks for ever after 64 KiB.
         """
-        if os.getppid() == self._parent:
+        if not self.orphaned():
             self._display.display(f"[{self.environment}] {text}", stderr=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import typing as t
 
@@ -36,7 +37,7 @@ class Pulse:
     """Call it in a wait: it returns why the wait must end, or nothing. Without a run it does nothing at all."""
 
     def __init__(self, action: ReleaseAction, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> None:
-        self._say = action.say
+        self._say, self._orphaned = action.say, action.orphaned
         self._key, self._run = params["key"], params["run"]
         idle = not self._run or action._task.check_mode
         self._journal = None if idle else open_journal(action, params["journal"], task_vars)
@@ -45,6 +46,8 @@ class Pulse:
 
     def __call__(self) -> str:
         """Return the sentence of an abort, empty while there is none. Raises Fenced when the lock was lost."""
+        if self._orphaned():
+            os._exit(1)  # nobody is left to act on what this wait is for, and its signs of life would hide that
         now = time.monotonic()
         if self._journal is None or self._why or now - self._heard_at < LISTEN:
             return self._why
