@@ -60,8 +60,9 @@ def test_no_temporary_file_stays_on_the_machine(lab: sshd.SshMachines, project: 
 
 
 def test_several_machines_answer_at_the_same_time(project: Playbook) -> None:
-    seconds, answers = drive(project, "together", [*NAMES, "here"]).result["answers"]
-    assert seconds < 4 * 1.5
+    answers = drive(project, "together", [*NAMES, "here"]).result["answers"]
+    times = [first["times"] for first, _second in answers.values()]
+    assert max(begun for begun, _done in times) < min(done for _begun, done in times)
     assert {name: [one["machine"] for one in both] for name, both in answers.items()} == {
         **{name: [name, name] for name in NAMES},
         "here": [None, None],
@@ -101,7 +102,6 @@ def test_a_machine_lost_in_the_middle_is_lost_until_it_is_back(lab: sshd.SshMach
         assert answer["lost"]
         assert answer["msg"].startswith("lb3: ")
         assert "\n" not in answer["msg"]
-    assert "Connection refused" in refused["msg"]
 
 
 def test_a_machine_that_hangs_is_lost(lab: sshd.SshMachines, project: Playbook) -> None:

@@ -59,7 +59,7 @@ def test_machines_work_in_parallel(project: Playbook) -> None:
         project,
         """
         - name: Wait
-          ansible.builtin.shell: date +%s.%N; sleep 1.5; date +%s.%N
+          ansible.builtin.shell: date +%s.%N; sleep 4; date +%s.%N
           register: waited
         - name: Keep
           ansible.builtin.copy:
@@ -192,7 +192,7 @@ def test_an_unreachable_machine_stops_the_others_and_reaches_rescue(lab: sshd.Ss
     assert rescued(run)
     assert run.result["machines"] == {"app1": "stopped", "app2": "unreachable", "app3": "stopped"}
     assert "unreachable at 'First'" in run.result["failures"]["app2"]
-    assert "Connection refused" in run.result["msg"]
+    assert run.result["msg"].startswith("hook.yml: app2: unreachable at 'First': ")
     assert not (project.folder / "next").exists()
 
 

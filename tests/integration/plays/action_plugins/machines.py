@@ -48,18 +48,18 @@ class ActionModule(ReleaseAction):
         return [[machine.module("probe", {}) for _time in range(3)] for machine in machines]
 
     def together(self, machines):
-        answers, begun = {}, time.monotonic()
+        answers = {}
 
         def ask(machine):
             # Twice: the second call opens nothing anew.
-            answers[machine.name] = [machine.module("probe", {"seconds": 1.5}), machine.module("probe", {})]
+            answers[machine.name] = [machine.module("probe", {"seconds": 4}), machine.module("probe", {})]
 
         threads = [threading.Thread(target=ask, args=(machine,)) for machine in machines]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        return [time.monotonic() - begun, answers]
+        return answers
 
     def interrupted(self, machines):
         return [self._left(machine) for machine in machines]

@@ -26,6 +26,7 @@ def main():
     )
     if module.params["begun"]:
         open(module.params["begun"], "w").close()
+    begun = time.time()
     time.sleep(module.params["seconds"])
     if module.params["die"]:
         os._exit(3)
@@ -37,6 +38,7 @@ def main():
         check=module.check_mode,
         became=os.environ.get("LAB_BECAME"),
         setting=os.environ.get("LAB_SETTING"),
+        times=[begun, time.time()],
         secret=module.params["secret"],
     )
 
