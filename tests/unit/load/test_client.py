@@ -178,6 +178,13 @@ def test_whole_answers_of_every_form_keep_their_connection(content: bytes) -> No
     assert server.connections <= MOSTLY_KEPT
 
 
+def test_a_connection_that_carried_more_than_the_answer_is_not_used_again() -> None:
+    with ScriptedServer(lambda *_: Reply(answer() + answer())) as server:
+        report = measure(server.url)
+    assert (report["dropped"], report["requests"]) == (0, len(server.requests))
+    assert server.connections == len(server.requests)
+
+
 def test_post_goes_to_the_named_path_only_and_carries_the_body() -> None:
     with ScriptedServer(lambda *_: GOOD) as server:
         measure(server.url + "page", post_path="/orders", post_share=25, post_body="one order", headers={"X-Key": "k"})
