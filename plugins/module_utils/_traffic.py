@@ -149,7 +149,7 @@ def move(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = False
         after = before
         if changes and not check_mode:
             driver.write(before, weights, fence)
-            after = driver.observe()
+            after = _read_back(driver)
             if after.weights != weights or after.trouble:
                 raise ReleaseError(f"{driver.identity()}: wrote {weights}, read back {after.weights or after.trouble}")
     return {
@@ -167,6 +167,14 @@ def move(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = False
             "weights": before.weights.plain() if before.weights else None,
         },
     }
+
+
+def _read_back(driver: Driver) -> View:
+    try:
+        return driver.observe()
+    except ReleaseError as error:
+        # The write went out: that it cannot be seen now does not mean that it failed.
+        raise Lost(f"{driver.identity()}: written, and cannot be read back: {error}") from error
 
 
 def failure(error: ReleaseError) -> dict[str, t.Any]:
