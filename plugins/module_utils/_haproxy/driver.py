@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _files
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, Weights, parse
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._haproxy.runtime import Runtime
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic import Driver, Slot, View
 
@@ -84,7 +84,7 @@ class HAProxyTraffic(Driver):
         value = self.runtime.map_value(self.map, self.key)
         live = _parse(value)
         filed = _parse(self._file_value()) if self.options["persist"] else live
-        trouble = ""
+        trouble = self._powerless()
         if live[0] is None:
             trouble = (
                 f"the map {self.map} has no entry '{self.key}'; run adopt"
@@ -108,10 +108,30 @@ class HAProxyTraffic(Driver):
         return [Change(f"{self.map} ({self.key})", _entry(view.weights, view.fence), _entry(weights, fence))]
 
     def write(self, view: View, weights: Weights, fence: int) -> None:
+        powerless = self._powerless()
+        if powerless:
+            raise ReleaseError(f"{self.identity()}: {powerless}; nothing was written")
         value = _entry(weights, fence)
-        if self.options["persist"]:
-            self._write_file(value)
-        self.runtime.set_map(self.map, self.key, value)
+        before = self._write_file(value) if self.options["persist"] else b""
+        try:
+            self.runtime.set_map(self.map, self.key, value)
+        except Lost:
+            raise
+        except ReleaseError as error:
+            if not self.options["persist"]:
+                raise
+            _files.replace(self.map, before)
+            raise ReleaseError(f"{error}; {self.map} is as it was") from error
+
+    def _powerless(self) -> str:
+        """Return why this socket may not move traffic, empty when it may.
+
+        HAProxy 2.6 and 2.8 let any level set a map, against their own manual: nothing to rely on.
+        """
+        level = self.runtime.level()
+        if level == "admin":
+            return ""
+        return f"the socket {self.runtime.address} has level {level}: it needs 'level admin' in HAProxy's configuration"
 
     def _lines(self) -> list[bytes]:
         try:
@@ -127,10 +147,11 @@ class HAProxyTraffic(Driver):
                 return parts[1].decode("utf-8", "replace").strip()
         return None
 
-    def _write_file(self, value: str) -> None:
-        """Replace our line, keep every other one byte for byte: several apps may share the map."""
+    def _write_file(self, value: str) -> bytes:
+        """Replace our line, keep every other one byte for byte: several apps may share the map. Return what was."""
         ours = f"{self.key} {value}\n".encode()
         lines = self._lines()
+        before = b"".join(lines)
         at = [number for number, line in enumerate(lines) if line.split(None, 1)[:1] == [self.key.encode()]]
         if at:
             lines[at[0]] = ours
@@ -139,6 +160,7 @@ class HAProxyTraffic(Driver):
                 lines[-1] += b"\n"
             lines.append(ours)
         _files.replace(self.map, b"".join(lines))
+        return before
 
 
 def _entry(weights: t.Optional[Weights], fence: int) -> str:

@@ -54,6 +54,10 @@ class Runtime:
         if answer:
             raise ReleaseError(f"HAProxy at {self.address} refuses '{command}': {answer.splitlines()[0]}")
 
+    def level(self) -> str:
+        """Return what this socket may do: C(user), C(operator) or C(admin)."""
+        return self.ask("show cli level").strip()
+
     def info(self) -> dict[str, str]:
         """Return C(show info) by name (Version, Pid, Uptime_sec ...)."""
         lines = (line.partition(": ") for line in self.ask("show info").splitlines())
