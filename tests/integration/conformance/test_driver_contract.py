@@ -255,8 +255,8 @@ def test_of_several_balancers_the_first_that_refuses_has_the_others_put_back(
 def test_balancers_that_disagree_are_named(case: Case, addresses: dict[str, str]) -> None:
     with running(type(case.world)(case.world.folder.parent / "b", addresses)) as other:
         other.balancer().move({"weights": SPLIT})
-        sight = Balancers([case.balancer(), case.balancer(other)]).observe()
+        sight = Balancers([case.balancer(), case.balancer(other, machine="lb2")]).observe()
     assert sight.weights is None
     assert "the balancers disagree" in sight.trouble
-    assert "blue 100 / green 0" in sight.trouble
-    assert "blue 60 / green 40" in sight.trouble
+    assert "lb1 has blue 100 / green 0" in sight.trouble
+    assert "lb2 has blue 60 / green 40" in sight.trouble

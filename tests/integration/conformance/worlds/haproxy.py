@@ -199,7 +199,6 @@ class _Between:
                 connection, _address = self._listener.accept()
                 with connection:
                     self._pass(connection)
-            self._listener.close()
 
     def _pass(self, connection: socket.socket) -> None:
         command = connection.recv(65536)
@@ -211,6 +210,7 @@ class _Between:
         if writes:
             self._written.set()
         if writes and self._fate:
+            self._listener.close()
             self._fate(connection)
         else:
             connection.sendall(answer)
