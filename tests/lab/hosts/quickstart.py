@@ -98,19 +98,19 @@ class Story:
         world = self.world
         for revision, options in (("v1", []), ("v2", []), ("v3", ["--error-rate", str(ERRORS)])):
             world.build(revision, *options)
-        version = subprocess.run([world.balancer.binary, "-v"], capture_output=True, text=True, check=True).stdout.split()[2]
-        say(f"HAProxy {version} listens at {world.balancer.url}. Behind it are the two slots of the app shop:")
+        says = subprocess.run([world.balancer.binary, "-v"], capture_output=True, text=True, check=True).stdout
+        say(f"HAProxy {says.split()[2]} listens at {world.balancer.url}. Behind it are the two slots of the app shop:")
         for slot in SLOTS:
             machines = (f"{name} ({world.addresses[name]}:{world.port})" for name in world.machines[slot])
             say(f"  {slot:<6} {', '.join(machines)}")
-        say(f"Inventory, start.yml and stop.yml are those of docs/examples/hosts, at addresses of here: {world.folder}")
+        say(f"Inventory, start.yml and stop.yml are those of docs/examples/hosts, with addresses of {world.folder}")
 
         self._release("v1", "the first release. Nothing serves yet, so there is nothing to lose.")
         self._release(
-            "v2", f"under load: {RATE} requests a second, half of them POST, some take 2 s. Not one of them may be lost."
+            "v2", f"under load: {RATE} requests a second, half of them POST, some take 2 s. None of them may be lost."
         )
         self._release(
-            "v3", f"which answers {ERRORS:.0%} of its requests with status 500. The gate has to see it and take v3 back."
+            "v3", f"which answers {ERRORS * 100:g} % of its requests with status 500. The gate has to see that."
         )
 
     def _release(self, revision: str, why: str) -> None:

@@ -10,9 +10,9 @@ Usable as a context manager from quickstart, tests and benchmarks::
         world.run("deploy", "-e", "release_revision=v1")
         world.report("v1")["outcome"]
 
-The project is the one of C(docs/examples/hosts), at addresses of this world and at a quicker pace. Everything lies in one
-folder, and everything that is started there carries the folder's name in its environment, so that all of it can be
-found and ended.
+The project is the one of C(docs/examples/hosts), at addresses of this world and at a quicker pace. Everything lies in
+one folder, and everything that is started there carries the folder's name in its environment, so that all of it can
+be found and ended.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ SLOTS = ("blue", "green")
 
 # Below the range from which the kernel takes the ports of outgoing connections.
 PORTS = range(10000, 30000)
-GO_BACK_SECONDS = 10.0
+PRESSES = 4
+PRESS_SECONDS = 3.0
 STOP_SECONDS = 3.0
 
 # Minutes of production in seconds: a world serves one reader, not a shop.
@@ -77,7 +78,7 @@ class World:
         """Start HAProxy and write the project; the slots are empty. Raises RuntimeError with HAProxy's own words."""
         # The path of HAProxy's socket must be shorter than 108 bytes: never below a deep TMPDIR.
         parent = tempfile.gettempdir()
-        self.folder = Path(tempfile.mkdtemp(prefix="zdt-world-", dir=parent if len(parent) < 60 else "/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="zdt-world-", dir=parent if len(parent) < 60 else "/tmp")).resolve()
         try:
             self._addresses()
             self.balancer = self._balancer()
@@ -121,12 +122,12 @@ class World:
         return process
 
     def run(self, playbook: str, *options: str, say: t.Callable[[str], None] = lambda line: None) -> int:
-        """Run a playbook of the collection to its end and return its exit status; C(say) gets its lines as they come."""
+        """Run a playbook of the collection and return its exit status; C(say) gets its lines as they come."""
         process = self.start(playbook, *options)
         assert process.stdout
-        with process.stdout:
-            for line in process.stdout:
-                say(line.rstrip())
+        for line in process.stdout:
+            say(line.rstrip())
+        process.stdout.close()
         return process.wait()
 
     def environment(self) -> dict[str, str]:
@@ -165,12 +166,10 @@ class World:
         """End the world: runs put their traffic back first; then every process that carries the mark goes."""
         for run in self._runs:
             if run.poll() is None:
-                run.send_signal(signal.SIGINT)
-        give_up = time.monotonic() + GO_BACK_SECONDS
-        for run in self._runs:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                run.wait(max(0.0, give_up - time.monotonic()))
+                _interrupt(run)
         end(self.folder)
+        if hasattr(self, "balancer"):
+            self.balancer.stop()
 
     def _addresses(self) -> None:
         # Each world has addresses of its own within 127.0.0.0/8, so that worlds never meet, not even at one port.
@@ -269,6 +268,16 @@ def processes(folder: Path) -> Iterator[int]:
         with contextlib.suppress(OSError):
             if int(place.name) != os.getpid() and mark in (place / "environ").read_bytes().split(b"\0"):
                 yield int(place.name)
+
+
+def _interrupt(run: subprocess.Popen[str]) -> None:
+    """Do what a person at the terminal does: Ctrl-C, and again when nothing happens (ansible-core may miss one)."""
+    for _patience in range(PRESSES):
+        run.send_signal(signal.SIGINT)
+        # What it says now is read too: who writes into a pipe without a reader fails instead of putting traffic back.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.communicate(timeout=PRESS_SECONDS)
+            return
 
 
 @contextlib.contextmanager
