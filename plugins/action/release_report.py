@@ -16,6 +16,21 @@ from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action imp
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import open_journal
 
 
+# What a certificate says of the requests of a release, as load_test counted them.
+CERTIFICATE = (
+    "requests",
+    "dropped",
+    "dropped_by_kind",
+    "first_dropped",
+    "errors",
+    "longest_gap_seconds",
+    "upper_bound_95",
+    "throttled",
+    "unsent",
+    "revisions",
+)
+
+
 class ActionModule(ReleaseAction):
     """Reports the release that ended; changes nothing but the report's file."""
 
@@ -81,7 +96,7 @@ def summary(release: dict[str, t.Any], certificate: dict[str, t.Any] | None, fai
         "steps": [entry["weights"] for entry in release["entries"] if entry["kind"] == "done"],
         "verdicts": [entry["msg"] for entry in release["entries"] if entry["kind"] == "verdict"],
         "failure": failure,
-        **(certificate or {}),
+        **{name: certificate[name] for name in CERTIFICATE if certificate and name in certificate},
     }
 
 
