@@ -35,8 +35,8 @@ class ActionModule(ReleaseAction):
                 raise ReleaseError(f"{name} is {params[name]}; it is the canary's percent, 0 to 100")
         where = places(params["canary"], other(params["canary"]), params["slots"], params["revisions"])
         opened = open_gate(self, spec.gate_of(params), where, _nothing_to_see, None, task_vars)
-        for look in opened.looks:
-            self.say(str(look))
+        for line in (*map(str, opened.looks), *opened.watched):
+            self.say(line)
         if self._task.check_mode:
             return {"changed": False, **_report(opened), "msg": "check mode: the source answers, nothing is judged"}
         opened.live.step(params["weight"], params["next_weight"])

@@ -107,6 +107,16 @@ options:
           ca_path:
             description: File with the certificates to trust.
             type: path
+      load_test:
+        description:
+          - What a running M(zerodowntime.bluegreen.load_test) counts per revision, its errors and its dropped requests.
+            It measures probes, not users. The report has to be on the controller.
+        type: dict
+        suboptions:
+          report:
+            description: The file of the load's counts.
+            type: path
+            required: true
       prometheus:
         description:
           - Cumulative counters from Prometheus, or whatever speaks its HTTP API (Thanos, Mimir, VictoriaMetrics).
@@ -186,6 +196,70 @@ options:
             description: Seconds an answer may take. A release does not stand still meanwhile.
             type: float
             default: 5.0
+      web:
+        description:
+          - Cumulative counters in any JSON answer, found by JMESPath. Each slot has its own URL, or the expressions
+            tell the slots apart. Needs the Python package C(jmespath) in the controller's Python.
+          - A number is one counter. A mapping is a counter for each key, so that the restart of one instance is seen.
+        type: dict
+        suboptions:
+          url:
+            description: What to ask for, by GET.
+            type: str
+            required: true
+          requests:
+            description: The expression for all requests of a slot, such as C(slots.$slot.requests).
+            type: str
+            required: true
+          bad:
+            description: By the name of a metric, such as C(errors), the expression for a slot's bad requests.
+            type: dict
+            required: true
+          username:
+            description: User of the basic authentication.
+            type: str
+          password:
+            description: Password of the basic authentication.
+            type: str
+          bearer_token:
+            description: A token, instead of user and password.
+            type: str
+          headers:
+            description: More headers of each request.
+            type: dict
+          validate_certs:
+            description: Whether the server's certificate is verified.
+            type: bool
+            default: true
+          ca_path:
+            description: File with the certificates to trust.
+            type: path
+          client_cert:
+            description: File with the certificate to show.
+            type: path
+          client_key:
+            description: File with the key of O(source.web.client_cert).
+            type: path
+          use_proxy:
+            description: Whether the proxies of the environment are used.
+            type: bool
+            default: true
+          timeout:
+            description: Seconds an answer may take.
+            type: float
+            default: 5.0
+  watch:
+    description:
+      - What must hold beside the counts, a list of mappings with one name each. Nothing that cannot be read passes.
+      - C(prometheus) and C(web) take C(url) and the other options of a connection as in O(source), and C(gauges), by
+        their names mappings with C(query) (PromQL that gives one number, or JMESPath; C($slot), C($name) and
+        C($revision) are put in), any of C(max), C(min), C(max_ratio), C(min_ratio) (the latter two compared with the
+        stable slot) and C(failure_limit) (failures tolerated, 0). A gauge out of its limits fails the release once
+        O(initial_delay) is over.
+      - C(alertmanager) takes C(url), C(labels) that an alert must carry, and C(on_firing), C(fail) or C(hold). Silenced
+        and inhibited alerts do not count.
+    type: list
+    elements: dict
   analysis:
     description:
       - V(sequential) compares the canary with the stable slot by evidence that is valid at every look; V(threshold)

@@ -92,6 +92,29 @@ EXAMPLES = r"""
           refused: orders_total{slot="$slot",result="refused"}
         latency:
           "0.5": orders_seconds_count{slot="$slot"} - ignoring(le) orders_seconds_bucket{slot="$slot",le="0.5"}
+
+- name: Judge green by what the balancer counts, as long as its memory and its queue stay within limits
+  zerodowntime.bluegreen.metric_gate:
+    canary: green
+    source:
+      haproxy:
+        socket: /run/haproxy/admin.sock
+        slots: {blue: shop_blue, green: shop_green}
+    watch:
+      - prometheus:
+          url: http://prometheus.example.com:9090
+          gauges:
+            memory:
+              query: max(process_resident_memory_bytes{slot="$slot"})
+              max_ratio: 1.5
+              failure_limit: 2
+            queue:
+              query: sum(orders_waiting{slot="$slot"})
+              max: 100
+      - alertmanager:
+          url: http://alertmanager.example.com:9093
+          labels: {app: shop}
+          on_firing: hold
 """
 
 RETURN = r"""
@@ -120,6 +143,12 @@ samples:
   description: The counts that were judged, since any moment; C(columns) names what stands in each of C(rows).
   returned: always
   type: dict
+watch:
+  description: What each thing of O(watch) said last.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{name: cpu, status: ok, sentence: cpu is 0.42}]
 steps:
   description: When each step began, in seconds, and the canary's weights.
   returned: always

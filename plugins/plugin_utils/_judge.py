@@ -24,17 +24,18 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.so
     Source,
     SourceError,
 )
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.watchers import WATCHERS
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import open_balancers
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A gate that is ready to judge: C(looks) is what its source said when it was opened."""
+    """A gate that is ready to judge: C(looks) is what its source said when it was opened, C(watched) what is beside."""
 
     live: Live
     looks: list[Look]
-    settings: settings.Settings
+    watched: list[str]
 
 
 class ShiftJudge:
@@ -91,7 +92,7 @@ def open_judge(
     desk = _Desk(sight)
     where = places(canary, stable, names, revisions)
     opened = open_gate(action, gate, where, desk.read, probes, task_vars, patient=False)
-    action.say(f"the gate reads {'; '.join(map(str, opened.looks))}")
+    action.say(f"the gate reads {'; '.join([*map(str, opened.looks), *opened.watched])}")
     return ShiftJudge(opened.live, desk)
 
 
@@ -122,7 +123,7 @@ def open_gate(
     source = open_source(action, wanted, where, observe, task_vars, patient)
     looks = source.describe()
     for look in looks:
-        if look.arm == STABLE and look.counter == "requests" and look.value is None:
+        if look.arm == STABLE and look.counter == "requests" and look.value is None and not source.late:
             raise ReleaseError(
                 f"the source {source.name} has no requests of {look.slot}, the stable slot: nothing for {look.query}"
             )
@@ -130,8 +131,10 @@ def open_gate(
     history = source.history(options.lookback, options.interval)
     options = wanted.options(source.metrics(history))
     source.choose(options.counters)
-    live = Live(Gate(options, history), options, source, where, probes, time.monotonic)
-    return Opened(live, [look for look in looks if look.counter in ("requests", *options.counters)], wanted)
+    watchers = [WATCHERS[name](given, where) for name, given in wanted.watch]
+    live = Live(Gate(options, history), options, source, where, watchers, probes, time.monotonic)
+    told = [look for look in looks if look.counter in ("requests", *options.counters)]
+    return Opened(live, told, [line for watcher in watchers for line in watcher.describe()])
 
 
 def open_source(

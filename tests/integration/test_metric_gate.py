@@ -110,6 +110,46 @@ def test_probes_by_the_preview_route_judge_a_canary_that_has_no_traffic(healthy,
     assert "probes, not users" in run.result["source"][0]["query"]
 
 
+def test_any_json_answer_judges(healthy, gate):
+    pytest.importorskip("jmespath", reason="an optional dependency")
+    healthy.fault("green", error_rate=0.5)
+    query = "sum%20by%20(status)%20(http_requests_total%7Bversion=%22$revision%22%7D)"
+    source = {
+        "url": f"{healthy.prometheus.url}/api/v1/query?query={query}",
+        "requests": "sum(data.result[].to_number(value[1]))",
+        "bad": {"errors": "sum(data.result[?metric.status=='500'].to_number(value[1]))"},
+    }
+    assert gate({"web": source}).result["status"] == "fail"
+
+
+def test_a_load_beside_it_judges(healthy, tmp_path):
+    healthy.fault("green", error_rate=0.5)
+    report = str(tmp_path / "load.json")
+    load = {"url": healthy.haproxy.url + "/", "header": "X-Version", "rate": 100, "report": report}
+    arguments = {"canary": "green", "revisions": REVISIONS, **QUICK, "source": {"load_test": {"report": report}}}
+    run = Playbook(tmp_path).run(
+        [
+            {
+                "block": [
+                    {"zerodowntime.bluegreen.load_test": {"state": "started", **load}},
+                    {"zerodowntime.bluegreen.metric_gate": arguments, "register": "result"},
+                ],
+                "always": [{"zerodowntime.bluegreen.load_test": {"state": "finished", "report": report}}],
+            }
+        ]
+    )
+    assert run.result["status"] == "fail", run.output
+
+
+@pytest.mark.parametrize(("limit", "status"), [({"max": 1}, "fail"), ({"max_ratio": 3}, "pass")])
+def test_a_gauge_out_of_its_limits_fails_a_canary_without_errors(world, gate, limit, status):
+    gauge = {"query": 'sum(rate(http_requests_total{version="$revision"}[5s]))', "failure_limit": 1, **limit}
+    watch = [{"prometheus": {"url": world.prometheus.url, "gauges": {"speed": gauge}}}]
+    run = gate({"haproxy": world.haproxy.options}, watch=watch)
+    assert run.result["status"] == status, run.output
+    assert run.result["watch"][0]["name"] == "speed"
+
+
 def test_a_verdict_that_is_not_in_fail_on_fails_no_task(healthy, gate):
     healthy.fault("green", error_rate=0.5)
     run = gate({"haproxy": healthy.haproxy.options}, fail_on=["error"])

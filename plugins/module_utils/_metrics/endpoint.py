@@ -112,7 +112,8 @@ class Endpoint:
         if 300 <= error.code < 400:
             return f"it answers {error.code} and points to {error.headers.get('Location')}: give the final address"
         try:
-            said = str(json.loads(body)["error"])
+            answer = json.loads(body)
+            said = str(answer if isinstance(answer, str) else answer["error"])
         except (ValueError, KeyError, TypeError):
             said = ""
         hint = {401: "are username and password, or bearer_token, right?", 403: "this user may not ask for it"}

@@ -11,12 +11,18 @@ from __future__ import annotations
 import threading
 import time
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate import Gate, Options, Verdict
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.picture import draw
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.sample import Arm, Sample
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verdict import FAIL, PASS, RUNNING
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verdict import (
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    RUNNING,
+)
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.counters import Without
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.source import (
     ARMS,
@@ -24,6 +30,15 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.so
     Source,
     SourceError,
 )
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.watch import FAIL as WATCH_FAIL
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.watch import (
+    HOLD,
+    NO_DATA,
+    Note,
+    Watcher,
+)
+
+T = t.TypeVar("T")
 
 # Requests and failed ones among them that a prober of ours has sent to each slot so far.
 Probes = t.Callable[[], t.Mapping[str, tuple[float, float]]]
@@ -42,84 +57,130 @@ class Live:
         options: Options,
         source: Source,
         places: Places,
+        watchers: t.Sequence[Watcher] = (),
         probes: t.Optional[Probes] = None,
         clock: t.Callable[[], float] = time.monotonic,
     ) -> None:
         self._gate, self._options, self._source, self._places = gate, options, source, places
-        self._probes, self._without, self._clock = probes, Without(), clock
-        self._reading: t.Optional[_Reading] = None
-        self._due = self._missed = self._begun = clock()
-        self._trouble = ""
-        self._verdict = Verdict(RUNNING, "first_reading", "RUNNING: the first reading is still to come")
+        self._watchers, self._probes, self._clock = watchers, probes, clock
+        self._without = Without()
+        self._reading: t.Optional[_Call[t.Optional[Sample]]] = None
+        self._watching: t.Optional[_Call[list[Note]]] = None
+        self._due = self._missed = self._begun = self._started = clock()
+        self._judged = Verdict(RUNNING, "first_reading", "RUNNING: the first reading is still to come")
+        self._notes: t.Optional[list[Note]] = None
+        self._silent = 0
+        self._failed: t.Optional[Verdict] = None
         self._steps: list[dict[str, t.Any]] = []
         self._samples: list[Sample] = []
         self._looks: list[tuple[float, t.Mapping[str, t.Any]]] = []
-        self.polls = 0
+        self.polls = self.watched = 0
 
     def step(self, weight: t.Optional[int], next_weight: t.Optional[int]) -> None:
         """Begin a step: the canary has C(weight) percent (None: unknown), and C(next_weight) if it passes."""
         now = self._clock()
+        if not self._steps:
+            self._started = now
         self._gate.step(weight, now, next_weight)
         self._steps.append({"at": round(now - self._begun, 3), "weight": weight, "next_weight": next_weight})
-        if self._verdict.status != FAIL:
+        if self._judged.status != FAIL:
             # What was said of the last step is no verdict on this one.
-            self._verdict = Verdict(RUNNING, "new_step", "RUNNING: a new step begins", self._verdict.metrics)
+            self._judged = Verdict(RUNNING, "new_step", "RUNNING: a new step begins", self._judged.metrics)
 
     def look(self) -> Verdict:
         """Return the verdict of now; polls when it is time to."""
         now = self._clock()
         self._take(now)
-        if self._reading is None and now >= self._due:
-            self._due = self._missed = now + self._options.interval
-            self._reading = _Reading(self._source, now)
+        if now >= self._due:
+            self._due = now + self._options.interval
+            if self._reading is None:
+                self._missed = self._due
+                self._reading = _Call(lambda: self._source.read(now), self._source.name, now, self._source.quick)
+            if self._watching is None and self._watchers:
+                warm_up = now - self._started < self._options.initial_delay
+                self._watching = _Call(lambda: _notes(self._watchers, warm_up), "watch", now)
             self._take(now)
-        return self._verdict
+        return self.verdict
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return what source and watchers say together."""
+        verdict = self._together()
+        return _dry(verdict) if self._options.dry_run else verdict
 
     def report(self) -> dict[str, t.Any]:
         """Return the verdict with its numbers, the steps, and the samples it was judged from, in a compact form."""
-        counters = self._options.counters
+        verdict, counters = self.verdict, self._options.counters
         columns = ["at", *(f"{arm}_{name}" for arm in ARMS for name in ("requests", *counters))]
         return {
-            "status": self._verdict.status,
-            "reason": self._verdict.reason,
-            "msg": self._verdict.msg,
-            "metrics": {name: dict(numbers) for name, numbers in self._verdict.metrics.items()},
+            "status": verdict.status,
+            "reason": verdict.reason,
+            "msg": verdict.msg,
+            "metrics": {name: dict(numbers) for name, numbers in verdict.metrics.items()},
+            "watch": [note._asdict() for note in self._notes or []],
             "steps": list(self._steps),
             "samples": {"columns": columns, "rows": [_row(sample, counters, self._begun) for sample in self._samples]},
         }
 
     def picture(self, title: str = "") -> str:
         """Return an SVG of the metric that decided, or is farthest from it. Raises ValueError without a judgement."""
-        metrics = self._verdict.metrics
-        return draw(self._looks, _telling(metrics, self._verdict.status == FAIL), title or self._verdict.msg)
+        verdict = self.verdict
+        return draw(self._looks, _telling(verdict.metrics, verdict.status == FAIL), title or verdict.msg)
 
     def _take(self, now: float) -> None:
-        reading = self._reading
+        """Take the answers that have come."""
+        watching, reading = self._watching, self._reading
+        if watching is not None and watching.done:
+            self._watching = None
+            self._watch(watching.result or [Note("watch", NO_DATA, watching.trouble)])
         if reading is None:
             return
-        if not reading.done:
-            if now >= self._missed and now - reading.began > max(PATIENCE, 2 * self._options.interval):
-                self._missed = now + self._options.interval
-                self._judge(None, f"no answer for {now - reading.began:.0f} s")
-            return
-        self._reading = None
-        if reading.trouble:
-            self._judge(None, reading.trouble)
-        elif reading.sample is not None:
-            self._judge(reading.sample, "")
+        if reading.done:
+            self._reading = None
+            if reading.trouble or reading.result is not None:
+                self._judge(reading.result, reading.trouble)
+        elif now >= self._missed and now - reading.began > max(PATIENCE, 2 * self._options.interval):
+            self._missed = now + self._options.interval
+            self._judge(None, f"no answer for {now - reading.began:.0f} s")
 
     def _judge(self, sample: t.Optional[Sample], trouble: str) -> None:
         if sample is not None and self._probes is not None:
             sample = self._users_only(sample, self._probes())
         self.polls += 1
-        self._trouble = trouble
         verdict = self._gate.judge(sample)
         if sample is not None:
             _keep(self._samples, sample)
             _keep(self._looks, (sample.at - self._begun, verdict.metrics))
         if trouble and verdict.reason in ("no_data", "source"):
             verdict = replace(verdict, msg=f"{verdict.msg}; {trouble}")
-        self._verdict = _dry(verdict) if self._options.dry_run else verdict
+        self._judged = verdict
+
+    def _watch(self, notes: list[Note]) -> None:
+        self._notes = notes
+        self.watched += 1
+        self._silent = self._silent + 1 if any(note.status == NO_DATA for note in notes) else 0
+        failed = [note.sentence for note in notes if note.status == WATCH_FAIL]
+        if failed and self._failed is None:
+            self._failed = self._said(FAIL, "watch", "; ".join(failed))
+
+    def _together(self) -> Verdict:
+        """Return the verdict: whatever is wrong speaks before what is well, and what nobody sees is not well."""
+        if self._failed is not None or self._judged.status == FAIL or not self._watchers:
+            return self._failed or self._judged
+        notes = self._notes if self._notes is not None else [Note("watch", NO_DATA, "nothing was watched yet")]
+        held = [note.sentence for note in notes if note.status == HOLD]
+        unseen = [note.sentence for note in notes if note.status == NO_DATA]
+        if held:
+            return self._said(INCONCLUSIVE, "watch", "; ".join(held))
+        if unseen and self._silent >= self._options.no_data_limit:
+            return self._said(INCONCLUSIVE, "no_data", f"{'; '.join(unseen)}, {self._silent} times in a row")
+        if unseen and self._judged.status == PASS:
+            return self._said(RUNNING, "watch", "; ".join(unseen))
+        return self._judged
+
+    def _said(self, status: str, reason: str, sentence: str) -> Verdict:
+        elapsed = text(self._clock() - self._started)
+        return Verdict(status, reason, f"{status.upper()} after {elapsed}: {sentence}", self._judged.metrics)
 
     def _users_only(self, sample: Sample, probes: t.Mapping[str, tuple[float, float]]) -> Sample:
         arms: dict[str, t.Optional[Arm]] = {}
@@ -129,44 +190,43 @@ class Live:
         return Sample(sample.at, **arms)
 
 
-@dataclass
-class _Outcome:
-    sample: t.Optional[Sample] = None
-    trouble: str = ""
+class _Call(t.Generic[T]):
+    """One call of something that may be slow, in a thread unless it is C(quick)."""
 
-
-class _Reading:
-    """One reading of a source, in a thread unless the source is quick."""
-
-    def __init__(self, source: Source, began: float) -> None:
+    def __init__(self, call: t.Callable[[], T], name: str, began: float, quick: bool = False) -> None:
         self.began = began
-        self._source, self._outcome = source, _Outcome()
+        self.result: t.Optional[T] = None
+        self.trouble = ""
+        self._call, self._name = call, name
         self._thread: t.Optional[threading.Thread] = None
-        if source.quick:
-            self._read()
+        if quick:
+            self._run()
         else:
-            self._thread = threading.Thread(target=self._read, name=f"gate-{source.name}", daemon=True)
+            self._thread = threading.Thread(target=self._run, name=f"gate-{name}", daemon=True)
             self._thread.start()
 
     @property
     def done(self) -> bool:
         return self._thread is None or not self._thread.is_alive()
 
-    @property
-    def sample(self) -> t.Optional[Sample]:
-        return self._outcome.sample
-
-    @property
-    def trouble(self) -> str:
-        return self._outcome.trouble
-
-    def _read(self) -> None:
+    def _run(self) -> None:
         try:
-            self._outcome.sample = self._source.read(self.began)
+            self.result = self._call()
         except SourceError as error:
-            self._outcome.trouble = str(error)
+            self.trouble = str(error)
         except Exception as error:  # an error lost in a thread would be taken for "nothing new"
-            self._outcome.trouble = f"the source {self._source.name} broke: {type(error).__name__}: {error}"
+            self.trouble = f"the source {self._name} broke: {type(error).__name__}: {error}"
+
+
+def _notes(watchers: t.Sequence[Watcher], warm_up: bool) -> list[Note]:
+    """Return what all watchers say; one that is broken has no data."""
+    found: list[Note] = []
+    for watcher in watchers:
+        try:
+            found += watcher.look(warm_up)
+        except SourceError as error:
+            found.append(Note(watcher.name, NO_DATA, str(error)))
+    return found
 
 
 def _dry(verdict: Verdict) -> Verdict:

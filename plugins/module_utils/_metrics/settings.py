@@ -12,10 +12,13 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate_options import Options
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.haproxy import HAProxy
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.http import Http
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.load_test import LoadTest
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.prometheus import Prometheus
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.source import Source, SourceError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.watchers import WATCHERS
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.web import Web
 
-SOURCES: dict[str, type[Source]] = {source.name: source for source in (HAProxy, Http, Prometheus)}
+SOURCES: dict[str, type[Source]] = {source.name: source for source in (HAProxy, Http, LoadTest, Prometheus, Web)}
 
 # Defaults under the user's own options, nothing more.
 PRESETS: dict[str, dict[str, t.Any]] = {
@@ -27,6 +30,7 @@ PRESETS: dict[str, dict[str, t.Any]] = {
 }
 DEFAULT_PRESET = "http"
 
+OTHER_NAMES = ("preset", "source", "watch")
 OPTION_NAMES = tuple(field.name for field in fields(Options))
 
 
@@ -37,6 +41,7 @@ class Settings:
     given: t.Mapping[str, t.Any]
     source: str
     source_options: t.Mapping[str, t.Any]
+    watch: t.Sequence[tuple[str, t.Mapping[str, t.Any]]] = ()
 
     @property
     def named_metrics(self) -> bool:
@@ -58,17 +63,17 @@ def parse(gate: t.Any) -> Settings:
     if not isinstance(gate, t.Mapping):
         kind = "text" if isinstance(gate, str) else f"a {type(gate).__name__}"
         raise SourceError(f"the gate must be a mapping of options, not {kind}: write it as YAML, not as a JSON string")
-    own = {name: value for name, value in gate.items() if name not in ("preset", "source")}
+    own = {name: value for name, value in gate.items() if name not in OTHER_NAMES}
     for name in own:
         if name not in OPTION_NAMES:
-            known = ", ".join(("preset", "source", *OPTION_NAMES))
+            known = ", ".join((*OTHER_NAMES, *OPTION_NAMES))
             raise SourceError(f"the gate has no option {name!r}; there are {known}")
     preset = str(gate.get("preset") or DEFAULT_PRESET)
     if preset not in PRESETS:
         raise SourceError(f"the gate has no preset {preset!r}; there are {', '.join(PRESETS)}")
     given = {**PRESETS[preset], **{name: value for name, value in own.items() if value not in (None, "")}}
     source, source_options = _source(gate.get("source"))
-    settings = Settings(given, source, source_options)
+    settings = Settings(given, source, source_options, _watch(gate.get("watch")))
     settings.options()
     return settings
 
@@ -89,7 +94,31 @@ def _source(given: t.Any) -> tuple[str, t.Mapping[str, t.Any]]:
     options = {key: value for key, value in (options or {}).items() if value not in (None, "")}
     if name == HAProxy.name:
         return name, options  # where balancers are reached is not this file's business
-    checked = ArgumentSpecValidator(SOURCES[name].spec).validate(options)
+    return name, _checked(SOURCES[name].spec, options, f"source {name} of the gate")
+
+
+def _watch(given: t.Any) -> list[tuple[str, t.Mapping[str, t.Any]]]:
+    if given in (None, ""):
+        return []
+    example = "such as [{alertmanager: {url: 'http://alertmanager:9093', labels: {app: shop}}}]"
+    if not isinstance(given, (list, tuple)):
+        raise SourceError(f"watch of the gate is a list, {example}")
+    watched = []
+    for entry in given:
+        if not isinstance(entry, t.Mapping) or len(entry) != 1:
+            raise SourceError(f"each entry of watch takes one name and its options, {example}")
+        name, options = next(iter(entry.items()))
+        if name not in WATCHERS:
+            raise SourceError(f"watch of the gate knows no {name!r}; there are {', '.join(sorted(WATCHERS))}")
+        if not isinstance(options, t.Mapping):
+            raise SourceError(f"the options of {name} in watch must be a mapping, {example}")
+        options = {key: value for key, value in options.items() if value not in (None, "")}
+        watched.append((str(name), _checked(WATCHERS[name].spec, options, f"{name} in watch of the gate")))
+    return watched
+
+
+def _checked(spec: dict[str, t.Any], options: dict[str, t.Any], what: str) -> t.Mapping[str, t.Any]:
+    checked = ArgumentSpecValidator(spec).validate(options)
     if checked.error_messages:
-        raise SourceError(f"source {name} of the gate: {checked.error_messages[0]}")
-    return name, checked.validated_parameters
+        raise SourceError(f"{what}: {checked.error_messages[0]}")
+    return t.cast("dict[str, t.Any]", checked.validated_parameters)

@@ -85,6 +85,8 @@ class Source(abc.ABC):
     spec: t.ClassVar[dict[str, t.Any]]
     # A slow source is read in a thread; a quick one costs nothing and is read where it is asked.
     quick: bool = False
+    # Whether it may have nothing to say yet when the gate is opened.
+    late: t.ClassVar[bool] = False
 
     @abc.abstractmethod
     def read(self, at: float) -> t.Optional[Sample]:

@@ -28,6 +28,7 @@ GATE: dict[str, t.Any] = {
         "required": True,
         "options": {name: {"type": "dict", "options": options} for name, options in sorted(_SOURCES.items())},
     },
+    "watch": {"type": "list", "elements": "dict"},
     "analysis": {"type": "str", "choices": ["sequential", "threshold"]},
     "metrics": {"type": "list", "elements": "raw"},
     "alpha": {"type": "float"},

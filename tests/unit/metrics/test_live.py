@@ -60,9 +60,9 @@ class Clock:
         return self.now
 
 
-def live(source, clock, probes=None, **more):
+def live(source, clock, probes=None, watchers=(), **more):
     options = Options.from_dict({**QUICK, **more})
-    return Live(Gate(options), options, source, PLACES, probes, clock)
+    return Live(Gate(options), options, source, PLACES, watchers, probes, clock)
 
 
 def look_for(gate, clock, seconds, tick=0.5):

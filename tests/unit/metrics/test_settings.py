@@ -60,7 +60,7 @@ def test_without_metrics_of_the_user_the_sources_own_are_judged():
 
 def test_every_option_of_the_gate_is_documented_with_its_default():
     documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
-    assert set(documented) == {"preset", "source", *settings.OPTION_NAMES} == set(spec.GATE)
+    assert set(documented) == {*settings.OTHER_NAMES, *settings.OPTION_NAMES} == set(spec.GATE)
     defaults = Options()
     for name in settings.OPTION_NAMES:
         if name in ("metrics",):
