@@ -46,7 +46,8 @@ class World(abc.ABC):
     KNOWS_HEALTH = True  # whether the driver sees that a slot is down
     COUNTS = True  # whether it counts the requests of each slot
     LEASES = True  # whether a lease can live beside the object
-    SERVES = True  # whether real requests can be sent
+    RELOADS = True  # whether it can be reloaded
+    LOADS = True  # whether real requests can be sent
     REMOTE = True  # whether its modules can be sent to a machine
     LOSES_ANSWERS = True  # whether an answer can get lost on the way to the driver in process
     REFUSES = True  # whether the system itself can refuse a write
@@ -89,6 +90,10 @@ class World(abc.ABC):
     @abc.abstractmethod
     def foreign(self) -> dict[str, t.Any]:
         """Return the part of C(raw) that belongs to others."""
+
+    def processes(self) -> object:
+        """Return what changes when the system is made to act, be it to no effect: a reload's workers, say."""
+        return None
 
     def take_down(self, slot: str) -> None:
         """Let the system find that nobody answers in C(slot)."""
@@ -142,6 +147,14 @@ class World(abc.ABC):
                 answer.read()
                 seen[slots.get(answer.headers["X-Version"], str(answer.status))] += 1
         return seen
+
+
+    @contextlib.contextmanager
+    def nothing_written(self) -> Iterator[None]:
+        """Assert that nothing of the system changes within the block."""
+        before = self.raw(), self.processes()
+        yield
+        assert (self.raw(), self.processes()) == before
 
 
 @contextlib.contextmanager
