@@ -1,0 +1,145 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kills releases of a service under load, before and after each of their writes and at random moments.
+
+    tests/benchmarks/kills --driver haproxy|nginx [--remote] [--random N] [--rows controller,worker:SIGTERM] [--moments N]
+
+A row is a victim (the controller, its worker, both, the first process of a PID namespace) and a signal. After each kill
+traffic has to come back by itself where a process of ours lives, and one resume from a fresh process has to end the
+release. A strict client that outlives every kill counts what was dropped.
+
+Progress goes to stderr; the last line on stdout is one JSON object: the counts of PROTOCOL.md, the time from a kill
+until every balancer had its recorded weights again (milliseconds), and the same for each row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import statistics
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+from tests import conftest  # noqa: F401  # makes the collection importable, here and in child processes
+from tests.lab.hosts.killing import SIGNALS, VICTIMS, Ground, Kill, killed_at, moments, no_container
+
+COUNTS = ("half_switched", "wrong_slot", "unexplained")
+
+Row = tuple[str, str]
+
+
+def main() -> None:
+    """Kill, count, print."""
+    parser = argparse.ArgumentParser(description="Kills releases at every moment and counts what that did.")
+    parser.add_argument("--driver", choices=["haproxy", "nginx"], default="haproxy")
+    parser.add_argument("--remote", action="store_true", help="two balancers on machines over SSH, not one in process")
+    parser.add_argument("--random", type=int, default=0, metavar="N", help="kills at random moments, beside all others")
+    parser.add_argument("--rows", default="", help="victim or victim:SIGNAL, with commas; all of them by default")
+    parser.add_argument("--moments", type=int, metavar="N", help="at most N moments in each row, evenly spread")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    rows, left_out = wanted(options.rows)
+    with Ground(options.driver, options.remote) as ground, Clients(ground) as clients:
+        kills = list(all_kills(ground, rows, options.random, options.moments, random.Random(options.seed)))
+        dropped, requests = clients.counted()
+    print(json.dumps({**figures(kills), "dropped": dropped, "requests": requests, **topology(options),
+                      "rows": [row_of(row, kills) for row in rows], "left_out": left_out}))  # fmt: skip
+
+
+def wanted(text: str) -> tuple[list[Row], dict[str, str]]:
+    """Return the rows that C(text) names and this machine can make, and why the others are left out."""
+    chosen = [part.partition(":") for part in text.split(",")] if text else [(victim, "", "") for victim in VICTIMS]
+    rows = [
+        (victim, number)
+        for victim, _colon, only in chosen
+        for number in SIGNALS
+        if victim in VICTIMS and only in ("", number)
+    ]
+    if not rows:
+        raise SystemExit(f"--rows takes {', '.join(VICTIMS)}, with :{', :'.join(SIGNALS)}")
+    why = no_container() if any(victim == "container" for victim, _signal in rows) else ""
+    return [row for row in rows if not (why and row[0] == "container")], {"container": why} if why else {}
+
+
+def all_kills(
+    ground: Ground, rows: list[Row], chance: int, most: int | None, rng: random.Random
+) -> t.Iterator[Kill]:
+    """Kill one release after the other and yield what became of each."""
+    names, seconds = moments(ground)
+    say(f"a release takes {seconds:.1f} s and has {len(names)} moments: {'; '.join(names)}")
+    spread = names if most is None else [names[len(names) * n // most] for n in range(min(most, len(names)))]
+    plan: list[tuple[Row, str | float]] = [(row, name) for row in rows for name in spread]
+    plan += [(row, rng.uniform(0, seconds)) for row in itertools.islice(itertools.cycle(rows), chance)]
+    for number, ((victim, signal_name), moment) in enumerate(plan, start=1):
+        began = time.monotonic()
+        kill = killed_at(ground, victim, signal_name, moment)
+        line = f"{number}/{len(plan)} {victim} {signal_name} at {moment if isinstance(moment, str) else f'{moment:.2f} s'}"
+        if kill is None:
+            say(f"{line}: it never came to that")
+            continue
+        took = f"back after {kill.restore_ms:.0f} ms" if kill.restore_ms is not None else "nothing to put back"
+        say(f"{line}: {took}, {kill.outcome} ({time.monotonic() - began:.1f} s){''.join(f'; {n}' for n in kill.notes)}")
+        yield kill
+
+
+def figures(kills: t.Sequence[Kill]) -> dict[str, t.Any]:
+    """Return the counts and the times to restore of C(kills)."""
+    times = [kill.restore_ms for kill in kills if kill.restore_ms is not None]
+    return {
+        "kills": len(kills),
+        **{name: sum(name in kill.faults for kill in kills) for name in COUNTS},
+        "restores": len(times),
+        "restore_ms_median": round(statistics.median(times), 1) if times else None,
+        "restore_ms_max": round(max(times), 1) if times else None,
+    }
+
+
+def row_of(row: Row, kills: t.Sequence[Kill]) -> dict[str, t.Any]:
+    """Return the figures of one row."""
+    mine = [kill for kill in kills if (kill.victim, kill.signal) == row]
+    outcomes = {outcome: sum(kill.outcome == outcome for kill in mine) for outcome in {k.outcome for k in mine}}
+    return {"victim": row[0], "signal": row[1], **figures(mine), "outcomes": outcomes}
+
+
+def topology(options: argparse.Namespace) -> dict[str, str]:
+    """Return what the times depend on."""
+    where = "two machines over SSH" if options.remote else "one balancer in process"
+    return {"driver": options.driver, "topology": where}
+
+
+class Clients:
+    """A strict client for each balancer, in processes of their own that outlive every kill."""
+
+    def __init__(self, ground: Ground, rate: float = 40.0) -> None:
+        self._reports = [str(ground.folder / f"client-{n}.json") for n, _door in enumerate(ground.doors())]
+        self._doors, self._rate = ground.doors(), rate
+
+    def __enter__(self) -> Clients:
+        from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load import detached
+        from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.client import Load
+        from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.revision import RevisionSource
+
+        self._detached = detached
+        for door, report in zip(self._doors, self._reports, strict=True):
+            load = Load(f"{door}/", self._rate, revision=RevisionSource(header="X-Version"), post_path="/")
+            detached.start_by_fork(detached.order(load, report, 24 * 3600.0, beside=0))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for report in self._reports:
+            if Path(report).exists():
+                self._detached.finish(report, say)
+
+    def counted(self) -> tuple[int, int]:
+        """End the clients and return how many requests were dropped, and how many were sent."""
+        found = [self._detached.finish(report, say) for report in self._reports]
+        return sum(one["dropped"] for one in found), sum(one["requests"] for one in found)
+
+
+def say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
