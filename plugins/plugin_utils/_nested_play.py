@@ -211,7 +211,7 @@ class _Events(CallbackBase):
             yield
         finally:
             over.set()
-            watcher.join()
+            watcher.join(timeout=1)  # not for ever: a line to a controller that just died may block
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         self._task = task.get_name()

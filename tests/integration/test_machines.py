@@ -60,7 +60,7 @@ def test_no_temporary_file_stays_on_the_machine(lab: sshd.SshMachines, project: 
 
 
 def test_several_machines_answer_at_the_same_time(project: Playbook) -> None:
-    answers = drive(project, "together", [*NAMES, "here"]).result["answers"]
+    answers = drive(project, "together", [*NAMES, "here"], "-vvv").result["answers"]
     times = [first["times"] for first, _second in answers.values()]
     assert max(begun for begun, _done in times) < min(done for _begun, done in times)
     assert {name: [one["machine"] for one in both] for name, both in answers.items()} == {

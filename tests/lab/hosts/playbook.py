@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import typing as t
@@ -43,7 +44,11 @@ class Playbook:
 
     def end(self, process: subprocess.Popen[str]) -> Run:
         """Wait for the end of a play that was started."""
-        output, lines = process.communicate(timeout=120)
+        try:
+            output, lines = process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         noted = self.folder / "noted.json"
         result = json.loads(noted.read_text()) if noted.exists() else {}
         return Run(process.returncode, output, lines, result)
