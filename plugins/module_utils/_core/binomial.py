@@ -53,9 +53,7 @@ def _beta_quantile(probability: float, a: float, b: float) -> float:
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
     """Return the regularised I_x(a, b); the fraction converges on the side of the mean (DLMF 8.17.22)."""
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
     if x < (a + 1.0) / (a + b + 2.0):
         return front * _fraction(x, a, b) / a
     return 1.0 - front * _fraction(1.0 - x, b, a) / b

@@ -13,17 +13,13 @@ from __future__ import annotations
 import math
 import typing as t
 
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.binomial import upper_limit
-
 RESERVE = 0.2  # of the capital, for regressions that begin late (e-detectors: Shin, Ramdas and Rinaldo 2022)
 HAZARD = 1 / 60  # of the reserve goes to fresh bets at each poll
-DECAY = 0.99  # what a poll leaves of the weight of the polls before it in the baseline's rate
-PRIOR_BAD, PRIOR_REQUESTS = 0.5, 500.0  # a baseline nobody has seen yet: 0.1 %
 MOST = 1e100  # capital is thrown away above; fair, and no overflow
 BETS = 8
 LARGEST = 0.97  # "everything fails"
 CERTAIN = 0.995
-ALMOST = 1.0 - 1e-9  # of a bound counts as reaching it: rounding
+ALMOST = 1.0 - 1e-9  # of a bound counts as the bound: rounding
 
 
 class Poll(t.NamedTuple):
@@ -63,22 +59,21 @@ class Capital:
 
     Bets are chosen from the past, and moving or discarding capital never makes it grow, so it stays a supermartingale.
     C(phi) divides every gain and loss where requests fail in clusters (quasi-likelihood; by Jensen still fair).
-    C(growth) bounds the factor of one poll, so that one poll alone cannot decide.
     """
 
-    def __init__(self, bets: int, phi: float, reserve: float = 0.0, growth: float = math.inf) -> None:
+    def __init__(self, bets: int, phi: float, reserve: float = 0.0) -> None:
         self.total = 1.0
         self.since = NOTHING  # all polls since the capital last stood at its minimum: when the change began
         self._bets, self._cash = [(1.0 - reserve) / bets] * bets, reserve
-        self._phi, self._growth, self._lowest = phi, growth, 1.0
+        self._phi, self._lowest = phi, 1.0
 
     def play(self, poll: Poll, logs: t.Sequence[float]) -> None:
         """Multiply the bets by exp(logs), the log likelihood ratios of this poll."""
-        before, fresh = max(self.total, 1.0), HAZARD * self._cash / len(self._bets)
+        fresh = HAZARD * self._cash / len(self._bets)
         self._bets = [(bet + fresh) * math.exp(min(log / self._phi, 200.0)) for bet, log in zip(self._bets, logs)]
         self._cash *= 1.0 - HAZARD
         self.total = self._cash + math.fsum(self._bets)
-        self.keep(min(before * self._growth, MOST))
+        self.keep(MOST)
         self.since = self.since.plus(poll)
         if self.total < self._lowest * ALMOST:
             self._lowest, self.since = self.total, NOTHING
@@ -90,18 +85,17 @@ class Capital:
             self._bets, self._cash, self.total = [bet * scale for bet in self._bets], self._cash * scale, most
 
 
-class Baseline:
-    """The baseline's rate so far, older polls counting less. It steers bets only: it is in no null hypothesis."""
+def average(capitals: t.Sequence[Capital]) -> float:
+    """Return what the games are worth together: the plain average of fair games is one fair game."""
+    return sum(capital.total for capital in capitals) / len(capitals)
 
-    def __init__(self) -> None:
-        self._bad = self._requests = 0.0
 
-    def add(self, requests: float, bad: float) -> None:
-        self._bad, self._requests = DECAY * self._bad + bad, DECAY * self._requests + requests
-
-    @property
-    def rate(self) -> float:
-        return (self._bad + PRIOR_BAD) / (self._requests + PRIOR_REQUESTS)
+def slow_down(capitals: t.Sequence[Capital], before: float, needed: float, polls: int) -> None:
+    """Throw away what would let fewer than C(polls) polls reach C(needed); C(before) is the average before this one."""
+    most = max(before, 1.0) * needed ** (1.0 / polls)
+    now = average(capitals)
+    for capital in capitals:
+        capital.keep(capital.total * most / now)
 
 
 class Harm:
@@ -116,18 +110,11 @@ class Harm:
     """
 
     def __init__(
-        self,
-        phi: float,
-        needed: float,
-        intervals: int,
-        tolerance: float,
-        floor: float,
-        null_ratio: float = 1.0,
-        past_limit: t.Optional[float] = None,
+        self, phi: float, tolerance: float, floor: float, null_ratio: float, past_limit: t.Optional[float] = None
     ) -> None:
-        self.needed, self.past_limit = needed, past_limit
+        self.past_limit = past_limit
         self._tolerance, self._floor, self._null_ratio = tolerance, floor, null_ratio
-        self.capital = Capital(BETS, phi, RESERVE, growth=needed ** (1.0 / intervals))
+        self.capital = Capital(BETS, phi, RESERVE)
 
     def add(self, poll: Poll, baseline: float) -> None:
         """Bet on the poll; C(baseline) is the baseline's rate before it."""
@@ -158,15 +145,14 @@ class Harm:
         bet = min(null + excess, CERTAIN)
         return log_likelihood_ratio(poll.canary_bad, poll.canary, null, bet) if bet > null else 0.0
 
-    def proven(self, past: float) -> bool:
-        """Return whether the odds suffice and the difference since it began is worth a rollback.
+    def worth(self, past: float) -> bool:
+        """Return whether the difference since it began is worth a rollback.
 
         C(past) is the rate of the past, for where the past is the baseline.
         """
         since = self.capital.since
         against = since.baseline_rate if self.past_limit is None else past
-        worth = since.canary_rate >= max(self._tolerance * against, self._floor)
-        return worth and self.capital.total >= self.needed * ALMOST
+        return since.canary_rate >= max(self._tolerance * against, self._floor)
 
 
 class Limit:
@@ -236,38 +222,11 @@ def cornfield(canary: float, baseline: float, bad: float, ratio: float) -> float
 class Starvation:
     """Does the canary get less than half of the requests its weight promises (sample ratio check)?"""
 
-    def __init__(self, needed: float, intervals: int) -> None:
-        self.needed = needed
-        self.capital = Capital(3, 1.0, RESERVE, growth=needed ** (1.0 / intervals))
+    def __init__(self) -> None:
+        self.capital = Capital(3, 1.0, RESERVE)
 
     def add(self, poll: Poll, weight: float) -> None:
         """Bet on the poll; C(weight) is the canary's share of 0 to 1."""
         null, total = weight / 2.0, poll.canary + poll.baseline
-        self.capital.play(
-            poll, [log_likelihood_ratio(poll.canary, total, null, null * part) for part in (0.5, 0.1, 0.01)]
-        )
-
-    def proven(self) -> bool:
-        return self.capital.total >= self.needed * ALMOST
-
-
-def dispersion(halves: t.Iterable[Poll], prior: float) -> float:
-    """Return how much more than chance the bad requests cluster, >= 1 (quasi-Poisson: Wedderburn 1974).
-
-    C(halves) are polls of two halves of the stable fleet. Bursts that hit both cancel. C(prior) is the guess while
-    there are few bad requests or only one half.
-    """
-    squares, variance = 4.0 * prior, 4.0
-    for poll in halves:
-        total, bad = poll.canary + poll.baseline, poll.canary_bad + poll.baseline_bad
-        if total:
-            squares += (poll.canary_bad - bad * poll.canary / total) ** 2
-            variance += bad * poll.canary * poll.baseline / total**2
-    return max(1.0, squares / variance)
-
-
-def past_limit(polls: t.Sequence[Poll], alpha: float) -> float:
-    """Return the highest rate the past leaves possible for the old version, with confidence 1 - C(alpha)."""
-    requests = sum(poll.canary + poll.baseline for poll in polls)
-    bad = sum(poll.canary_bad + poll.baseline_bad for poll in polls)
-    return min(upper_limit(round(bad), round(requests), 1.0 - alpha), CERTAIN)
+        bets = (null * part for part in (0.5, 0.1, 0.01))
+        self.capital.play(poll, [log_likelihood_ratio(poll.canary, total, null, bet) for bet in bets])

@@ -33,17 +33,14 @@ def information(baseline: float, excess: float, weight: float) -> float:
     return divergence(canary, pooled) + (1.0 / weight - 1.0) * divergence(baseline, pooled)
 
 
-def to_settle(
-    seen: Poll, baseline: float, margin: float, phi: float, safe: tuple[float, float], harm: tuple[float, float]
-) -> float:
+def to_settle(seen: Poll, baseline: float, margin: float, phi: float, safe: float, harm: float) -> float:
     """Return about how many more canary requests will decide: the smaller of what a pass and what a rollback needs.
 
-    C(safe) and C(harm) are the odds so far and the odds needed; C(phi) is the dispersion.
+    C(safe) and C(harm) are the factors by which their odds must still grow; C(phi) is the dispersion.
     """
-    more = phi * math.log(max(safe[1] / safe[0], 1.0)) / divergence(baseline, min(baseline + margin, CERTAIN))
+    more = phi * math.log(max(safe, 1.0)) / divergence(baseline, min(baseline + margin, CERTAIN))
     excess = seen.canary_rate - seen.baseline_rate
     if excess > 0.0 and seen.baseline:
         weight = seen.canary / (seen.canary + seen.baseline)
-        worse = phi * math.log(max(harm[1] / harm[0], 1.0)) / information(seen.baseline_rate, excess, weight)
-        more = min(more, worse)
+        more = min(more, phi * math.log(max(harm, 1.0)) / information(seen.baseline_rate, excess, weight))
     return more

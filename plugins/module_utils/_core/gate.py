@@ -9,22 +9,15 @@ import math
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import duration
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import verdict as words
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate_options import Metric, Options
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.increments import Increments
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.sample import Sample
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.sequential import Sequential
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.thresholds import Thresholds
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verdict import (
-    ERROR,
-    FAIL,
-    INCONCLUSIVE,
-    RUNNING,
-    Finding,
-    Moment,
-    Verdict,
-)
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verdict import Finding, Moment, Verdict
 
-__all__ = ["Gate", "Metric", "Options", "Verdict", "replay"]
+__all__ = ["Gate", "Metric", "Options", "Step", "Verdict", "replay"]
 
 Step = tuple[t.Optional[int], float, t.Optional[int]]
 
@@ -70,8 +63,9 @@ class Gate:
         if self._failed is not None:
             return self._failed
         finding = self._find(sample, self._start)
-        verdict = self._worded(finding, self._now - self._start)
-        if verdict.status == FAIL:
+        line = f"{finding.status.upper()} after {duration.text(self._now - self._start)}: {finding.sentence}"
+        verdict = Verdict(finding.status, finding.reason, line, finding.metrics)
+        if verdict.status == words.FAIL:
             self._failed = verdict
         return verdict
 
@@ -84,7 +78,7 @@ class Gate:
         self._no_data = 0
         self._now = max(self._now, sample.at)
         if not polls:
-            return Finding(RUNNING, "first_reading", "a first reading, the next one counts", self._rule.metrics())
+            return Finding(words.RUNNING, "first_reading", "a first reading, the next one counts", self._rule.metrics())
         elapsed = self._now - start
         moment = Moment(elapsed, self._now - self._step, elapsed < self._options.initial_delay)
         self._rule.add(polls, moment)
@@ -93,19 +87,12 @@ class Gate:
     def _nothing(self) -> Finding:
         """Return what follows from no reading: in the end an inconclusive verdict, never health, never failure."""
         self._no_data += 1
-        status, silent = RUNNING, f"{self._no_data} polls" if self._no_data > 1 else "1 poll"
         if self._options.analysis == "threshold" and self._no_answer > self._options.consecutive_error_limit:
             sentence = f"the source failed {self._no_answer} times in a row"
-            return Finding(ERROR, "source", sentence, self._rule.metrics())
-        if self._no_data >= self._options.no_data_limit:
-            status = INCONCLUSIVE
-        sentence = f"no data: {silent} in a row without a usable reading"
-        return Finding(status, "no_data", sentence, self._rule.metrics())
-
-    @staticmethod
-    def _worded(finding: Finding, elapsed: float) -> Verdict:
-        line = f"{finding.status.upper()} after {duration.text(elapsed)}: {finding.sentence}"
-        return Verdict(finding.status, finding.reason, line, finding.metrics)
+            return Finding(words.ERROR, "source", sentence, self._rule.metrics())
+        status = words.INCONCLUSIVE if self._no_data >= self._options.no_data_limit else words.RUNNING
+        polls = f"{self._no_data} polls in a row" if self._no_data > 1 else "1 poll"
+        return Finding(status, "no_data", f"no data: {polls} without a usable reading", self._rule.metrics())
 
 
 def replay(

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.evidence import Poll
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.forecast import to_settle
 
 RUNNING, PASS, FAIL, INCONCLUSIVE, ERROR = "running", "pass", "fail", "inconclusive", "error"
 
@@ -44,16 +46,68 @@ class Moment(t.NamedTuple):
     warm_up: bool
 
 
+@dataclass(frozen=True)
+class Score:
+    """Where one metric stands, by its counter that is proven least; odds are to 1."""
+
+    counter: str
+    seen: Poll
+    history: t.Optional[tuple[float, float]]  # bad requests and requests of the past, where it is the baseline
+    harm: float
+    harm_needed: float
+    safe: float
+    safe_needed: float
+    limit: float
+    limit_needed: t.Optional[float]
+    margin: float
+    phi: float
+
+    def numbers(self) -> dict[str, t.Any]:
+        """Return what C(Verdict.metrics) holds."""
+        seen = self.seen
+        return {
+            **{name: value for name, value in vars(self).items() if name not in ("seen", "history")},
+            "canary": counts(seen.canary_bad, seen.canary),
+            "baseline": counts(seen.baseline_bad, seen.baseline),
+            "compared_with": "history" if self.history else "baseline",
+        }
+
+    def praise(self) -> str:
+        line = compared(self.counter, self.seen, self.history)
+        return f"{line}; less than {100 * self.margin:.3g} points worse, odds {odds_line(self.safe, self.safe_needed)}"
+
+    def doubt(self) -> str:
+        """Return how far both questions are."""
+        line = compared(self.counter, self.seen, self.history)
+        harm, safe = odds_line(self.harm, self.harm_needed), odds_line(self.safe, self.safe_needed)
+        return f"{line}; odds of harm {harm}, of safety {safe}"
+
+    def settle(self, baseline: float, judged: float) -> str:
+        """Return what would settle it, from the baseline's rate and the seconds judged so far."""
+        if not self.seen.canary:
+            return "the canary gets no requests"
+        rest = to_settle(
+            self.seen,
+            baseline,
+            self.margin,
+            self.phi,
+            self.safe_needed / max(self.safe, 1e-100),
+            self.harm_needed / max(self.harm, 1e-100),
+        )
+        speed = self.seen.canary / judged if judged > 0.0 else math.inf
+        minutes = max(rest / speed / 60.0, 1.0)
+        return f"about {rest:.0f} more canary requests would settle it, about {minutes:.0f} min at {speed:.2g}/s"
+
+
 def counts(bad: float, requests: float) -> dict[str, float]:
     return {"bad": bad, "requests": requests, "rate": bad / requests if requests else 0.0}
 
 
-def compared(name: str, poll: Poll, history: t.Optional[Poll] = None) -> str:
+def compared(name: str, poll: Poll, history: t.Optional[tuple[float, float]] = None) -> str:
     """Return C(errors: canary 1.17% (7/600) against baseline 0.07% (4/5400))."""
     line = f"{name}: canary {share(poll.canary_bad, poll.canary)}"
-    if history is not None:
-        past = share(history.canary_bad + history.baseline_bad, history.canary + history.baseline)
-        return f"{line} against baseline {past} of history"
+    if history:
+        return f"{line} against baseline {share(*history)} of history"
     if not poll.baseline:
         return f"{line}, no baseline traffic"
     return f"{line} against baseline {share(poll.baseline_bad, poll.baseline)}"
@@ -65,10 +119,6 @@ def share(bad: float, requests: float) -> str:
 
 def percent(rate: float) -> str:
     return f"{100.0 * rate:.2f}%"
-
-
-def points(rate: float) -> str:
-    return f"{100.0 * rate:.3g}"
 
 
 def to_one(odds: float) -> str:

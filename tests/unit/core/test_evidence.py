@@ -12,20 +12,24 @@ import random
 import pytest
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.evidence import (
     MOST,
-    Baseline,
     Capital,
     Harm,
     Limit,
     Poll,
     Safe,
     Starvation,
+    average,
     cornfield,
-    dispersion,
-    past_limit,
+    slow_down,
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.forecast import (
     requests_to_fail,
     requests_to_pass,
+)
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.past import (
+    Baseline,
+    dispersion,
+    highest_rate,
 )
 
 
@@ -56,8 +60,11 @@ TABLES = [
 
 
 def harm(**options) -> Harm:
-    given = {"phi": 1.0, "needed": 125.0, "intervals": 1, "tolerance": 1.25, "floor": 0.001, **options}
-    return Harm(**given)
+    return Harm(**{"phi": 1.0, "tolerance": 1.25, "floor": 0.001, "null_ratio": 1.0, **options})
+
+
+def decided(game: Harm) -> bool:
+    return game.capital.total >= 125.0 and game.worth(0.001)
 
 
 @pytest.mark.parametrize("baseline", [1e-5, 0.001, 0.02, 0.3, 0.9])
@@ -67,7 +74,7 @@ def test_harm_is_fair_when_the_canary_is_no_worse_whatever_the_number_of_bad_req
         for ratio in (null_ratio, 0.8 * null_ratio):
             expected = 0.0
             for k, chance in noncentral(canary, stable, bad, ratio).items():
-                game = harm(null_ratio=null_ratio, intervals=1, needed=1e300)
+                game = harm(null_ratio=null_ratio)
                 game.add(Poll(canary, k, stable, bad - k), baseline)
                 expected += chance * game.capital.total
             assert expected <= 1 + 1e-9, (canary, stable, bad, ratio)
@@ -120,7 +127,7 @@ def test_against_the_past_it_is_fair_up_to_the_limit_of_the_past():
     for rate in (0.002, 0.01):
         expected = 0.0
         for k, chance in binomial(60, rate).items():
-            game = harm(past_limit=0.01, needed=1e300)
+            game = harm(past_limit=0.01)
             game.add(Poll(60, k, 0, 0), 0.005)
             expected += chance * game.capital.total
         assert expected <= 1 + 1e-9
@@ -129,7 +136,7 @@ def test_against_the_past_it_is_fair_up_to_the_limit_of_the_past():
 def test_starvation_is_fair_when_the_canary_gets_half_its_weight():
     expected = 0.0
     for k, chance in binomial(60, 0.05).items():
-        game = Starvation(1e300, 1)
+        game = Starvation()
         game.add(Poll(k, 0, 60 - k, 0), 0.1)
         expected += chance * game.capital.total
     assert expected <= 1 + 1e-9
@@ -145,12 +152,13 @@ def test_dispersion_keeps_a_game_fair_in_expectation():
 
 
 def test_one_poll_alone_cannot_decide_a_comparison_but_two_can():
-    game = harm(intervals=2)
-    game.add(Poll(50, 50, 450, 0), 0.001)
-    assert game.capital.total == pytest.approx(math.sqrt(125.0))
-    assert not game.proven(0.001)
-    game.add(Poll(50, 50, 450, 0), 0.001)
-    assert game.proven(0.001)
+    games = [harm(), harm()]
+    for place in (1, 2):
+        before = average([game.capital for game in games])
+        games[0].add(Poll(50, 50, 450, 0), 0.001)
+        games[1].add(Poll(50, 0, 450, 0), 0.001)
+        slow_down([game.capital for game in games], before, 125.0, 2)
+        assert average([game.capital for game in games]) == pytest.approx(125.0 ** (place / 2))
 
 
 @pytest.mark.parametrize("phi, least", [(1.0, 2), (2.0, 4)])
@@ -165,7 +173,7 @@ def test_a_regression_that_begins_after_an_hour_of_health_is_still_found():
     for _ in range(720):
         game.add(Poll(50, rng.random() < 0.05, 450, rng.random() < 0.45), 0.001)
     polls = 0
-    while not game.proven(0.001):
+    while not decided(game):
         polls += 1
         game.add(Poll(50, 3, 450, 0), 0.001)
         assert polls <= 6
@@ -177,12 +185,12 @@ def test_an_effect_below_tolerance_or_floor_is_not_worth_a_rollback():
     for _ in range(200):
         tolerated.add(Poll(500, 10, 500, 5), 0.01)
     assert tolerated.capital.total > 125.0
-    assert not tolerated.proven(0.01)
+    assert not tolerated.worth(0.01)
     low = harm(floor=0.05)
     for _ in range(2000):
         low.add(Poll(500, 20, 500, 1), 0.001)
     assert low.capital.total > 125.0
-    assert not low.proven(0.001)
+    assert not low.worth(0.001)
 
 
 def test_a_burst_on_both_arms_proves_nothing():
@@ -243,9 +251,9 @@ def test_a_burst_on_the_whole_fleet_is_not_dispersion():
 
 def test_the_limit_of_the_past_is_clopper_pearson():
     polls = [Poll(500, 1, 500, 0)] * 10
-    law = binomial(10_000, past_limit(polls, 0.0025))
+    law = binomial(10_000, highest_rate(polls, 0.0025))
     assert math.fsum(law[k] for k in range(11)) == pytest.approx(0.0025, rel=1e-6)
-    assert past_limit([], 0.0025) < 1.0
+    assert highest_rate([], 0.0025) < 1.0
 
 
 def test_the_baseline_forgets():
@@ -286,7 +294,7 @@ def test_a_regression_is_found_with_about_the_requests_of_the_table(baseline, ex
     rng, taken = random.Random(5), []
     for _ in range(60):
         game, requests = harm(), 0
-        while not game.proven(baseline):
+        while not decided(game):
             requests += 5
             game.add(Poll(5, binomial_draw(rng, 5, baseline + excess), 45, binomial_draw(rng, 45, baseline)), baseline)
         taken.append(requests)
