@@ -12,13 +12,14 @@ from collections.abc import Callable
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds, text
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _pulse
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import open_balancers
 
 POLL = 0.25
 PROGRESS = 2.0
+UNKNOWN = "the balancer does not count the requests in flight"
 
 
 class ActionModule(ReleaseAction):
@@ -50,7 +51,10 @@ class ActionModule(ReleaseAction):
         started = said = time.monotonic()
         while True:
             pulse.check()
-            done, line = look(balancers.observe(), params["slot"], params["servers"])
+            try:
+                done, line = look(balancers.observe(), params["slot"], params["servers"])
+            except Lost as error:
+                done, line = False, str(error)
             elapsed = time.monotonic() - started
             if done and elapsed >= at_least:
                 pulse.rest()
@@ -66,6 +70,9 @@ class ActionModule(ReleaseAction):
     def _late(self, params: dict[str, t.Any], line: str, elapsed: float) -> dict[str, t.Any]:
         if params["until"] == "ready":
             raise ReleaseError(f"{line} after {text(elapsed)}")
+        if line == UNKNOWN:
+            # Nobody can say more than that the time for the last requests is over.
+            return {"changed": False, "seconds": elapsed, "open": 0, "msg": f"{line}; {text(elapsed)} have passed"}
         # Open connections outlive a switch; cutting them is somebody's decision, not ours.
         self.say(f"{line} after {text(elapsed)}: the slot stays until they are gone")
         return {"changed": False, "seconds": elapsed, "open": 1, "msg": line}
@@ -90,5 +97,5 @@ def _drained(sight: Sight, slot: str, servers: int) -> tuple[bool, str]:
         return False, f"{len(old)} workers from before the reload still answer requests"
     flying = sight.total(slot, "in_flight")
     if flying is None:
-        return False, f"{slot} may still answer requests, the balancer does not count them"
+        return False, UNKNOWN
     return flying == 0, f"{slot} still answers {flying} requests"

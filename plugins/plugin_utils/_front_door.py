@@ -63,12 +63,15 @@ class SlotHealth:
         self._asked_at = dict.fromkeys(SLOTS, float("-inf"))
         self._failed = dict.fromkeys(SLOTS, 0)
 
+    def answers(self, slot: str) -> bool:
+        """Return whether C(slot) answers one probe below 500."""
+        headers = {name: str(value).replace("$slot", slot) for name, value in self._preview.items()}
+        return 0 < probe(self._url, headers=headers, timeout=2.0, tls=self._tls).status < 500
+
     def __call__(self, slot: str) -> bool | None:
         """Return whether C(slot) answers, None while that is not clear yet."""
         if time.monotonic() - self._asked_at[slot] >= self.EVERY:
-            headers = {name: str(value).replace("$slot", slot) for name, value in self._preview.items()}
-            seen = probe(self._url, headers=headers, timeout=2.0, tls=self._tls)
-            self._failed[slot] = 0 if seen.status and seen.status < 500 else self._failed[slot] + 1
+            self._failed[slot] = 0 if self.answers(slot) else self._failed[slot] + 1
             self._asked_at[slot] = time.monotonic()
         return True if not self._failed[slot] else False if self._failed[slot] >= self.FAILURES else None
 
