@@ -41,11 +41,13 @@ class ActionModule(ReleaseAction):
         """Return the plan; raises ReleaseError for a state that no journal explains."""
         settings = params["settings"]
         balancers = open_balancers(self, settings["traffic"], task_vars)
-        key = object_key(balancers.observe())
+        sight = balancers.observe()
+        key = object_key(sight)
         journal = open_journal(self, settings["journal"], task_vars)
         journal("check")
-        known = self._when_free(journal, key, settings)
-        sight = balancers.observe()
+        known, waited = self._when_free(journal, key, settings)
+        if waited:
+            sight = balancers.observe()
         plan = _plan(settings, sight, known)
         door = None
         if settings["verify"] and not plan["first"]:
@@ -80,9 +82,12 @@ class ActionModule(ReleaseAction):
             **plan,
         }
 
-    def _when_free(self, journal: Port, key: str, settings: Facts) -> Facts:
-        """Return the journal once no other release holds the object, as C(on_busy) says. Raises ReleaseError."""
-        known, asked = journal("read", key=key), False
+    def _when_free(self, journal: Port, key: str, settings: Facts) -> tuple[Facts, bool]:
+        """Return the journal once no other release holds the object, and whether that took waiting.
+
+        C(on_busy) says whether to wait. Raises ReleaseError.
+        """
+        known, asked, waited = journal("read", key=key), False, False
         started = said = time.monotonic()
         while known["lock"] and not self._task.check_mode:
             held = held_by(known, time.time())
@@ -95,8 +100,8 @@ class ActionModule(ReleaseAction):
                 said = time.monotonic()
                 self.say(f"waiting: {held}")
             time.sleep(POLL)
-            known = journal("read", key=key)
-        return known
+            known, waited = journal("read", key=key), True
+        return known, waited
 
 
 def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
@@ -138,7 +143,7 @@ def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
 
 
 def _down(settings: Facts, sight: Sight, slot: str) -> bool:
-    """Return whether C(slot) answers nobody, in the balancers' eyes or, where they do not know, by its preview route."""
+    """Return whether C(slot) answers nobody, in the balancers' eyes or, where they know nothing, by its preview route."""
     up = sight.up(slot)
     if up is None and settings["verify"] and settings["preview"]:
         health = SlotHealth(settings["verify"], settings["preview"])

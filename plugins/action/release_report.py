@@ -15,7 +15,6 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._files impo
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import open_journal
 
-
 # What a certificate says of the requests of a release, as load_test counted them.
 CERTIFICATE = (
     "requests",

@@ -81,6 +81,7 @@ class ActionModule(ReleaseAction):
                 balancers=balancers,
                 journal=journal,
                 say=self.say,
+                sight=sight,
                 prove=_prover(probes.door, params["verify"]),
                 judge=self._judge(params, release, sight, probes, task_vars),
                 healthy=_health(params),
@@ -187,11 +188,13 @@ def _order(
 
 def _prover(
     door: _verify.FrontDoor | None, verify: dict[str, t.Any] | None
-) -> t.Callable[[core.Weights, core.Weights, t.Callable[[], Sight]], _verify.Proof]:
+) -> t.Callable[[core.Weights, core.Weights, Sight, t.Callable[[], Sight]], _verify.Proof]:
     patience = seconds(verify["patience"]) if verify else 0.0
 
-    def prove(asked: core.Weights, before: core.Weights, observe: t.Callable[[], Sight]) -> _verify.Proof:
-        return _verify.prove(observe, asked, before, door, patience, time.monotonic, time.sleep)
+    def prove(
+        asked: core.Weights, before: core.Weights, moved: Sight, observe: t.Callable[[], Sight]
+    ) -> _verify.Proof:
+        return _verify.prove(moved, observe, asked, before, door, patience, time.monotonic, time.sleep)
 
     return prove
 

@@ -15,10 +15,11 @@ options:
     description:
       - Inventory names of the machines the balancers run on. The module runs on each of them, over that host's own
         connection; forward moves go one machine after the other, and the first refusal puts the others back.
+      - An entry may be a mapping with C(machine) and the options that differ on it.
       - Without it the work is done in the controller's process when the task's host has a local connection, else on
         the task's host.
     type: list
-    elements: str
+    elements: raw
     default: []
   lease:
     description:

@@ -88,7 +88,7 @@ class Balancers:
         failed = [error for error in views.values() if isinstance(error, ReleaseError)]
         if failed:
             raise failed[0]
-        return _together(t.cast("dict[str, Result]", views))
+        return together(t.cast("dict[str, Result]", views))
 
     def forward(
         self,
@@ -191,7 +191,12 @@ class Balancers:
         return answers
 
 
-def _together(views: t.Mapping[str, Result]) -> Sight:
+def after(results: t.Mapping[str, Result]) -> Sight:
+    """Return what the balancers read back when they had moved: no further look is needed."""
+    return together({name: result["after"] for name, result in results.items()})
+
+
+def together(views: t.Mapping[str, Result]) -> Sight:
     seen = {name: parse(view["weights"]) if view["weights"] else None for name, view in views.items()}
     distinct = set(seen.values())
     troubles = [f"{name}: {view['trouble']}" for name, view in views.items() if view["trouble"]]

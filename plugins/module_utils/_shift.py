@@ -16,7 +16,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight, after
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text as span
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, other, split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
@@ -81,15 +81,17 @@ class Order:
 class World:
     """What the engine works with; every one of them a plain call, so that a test can put its own in.
 
-    C(journal(verb, **arguments)) returns a mapping and raises Fenced, Lost or ReleaseError. C(prove(asked, before,
-    observe)) returns a Proof. C(healthy(slot)) is asked where the balancers do not know a slot's health, and may not
-    know it either. C(shield()) makes this process deaf to signals, for a restore.
+    C(journal(verb, **arguments)) returns a mapping and raises Fenced, Lost or ReleaseError. C(sight) is what was seen
+    last, if anything. C(prove(asked, before, moved, observe)) returns a Proof. C(healthy(slot)) is asked where the
+    balancers do not know a slot's health, and may not know it either. C(shield()) makes this process deaf to signals,
+    for a restore.
     """
 
     balancers: Balancers
     journal: t.Callable[..., t.Mapping[str, t.Any]]
     say: t.Callable[[str], None]
-    prove: t.Optional[t.Callable[[Weights, Weights, t.Callable[[], Sight]], Proof]] = None
+    sight: t.Optional[Sight] = None
+    prove: t.Optional[t.Callable[[Weights, Weights, Sight, t.Callable[[], Sight]], Proof]] = None
     judge: t.Optional[Judge] = None
     healthy: t.Callable[[str], t.Optional[bool]] = lambda slot: None
     shield: t.Callable[[], None] = lambda: None
@@ -167,7 +169,7 @@ class Shift:
     def _run(self) -> None:
         try:
             self._beat()
-            self._look()
+            self._see(self.world.sight or self.world.balancers.observe())
             for number, percent in enumerate(self.order.steps):
                 self._step = number + 1
                 self._forward(percent)
@@ -214,7 +216,13 @@ class Shift:
     def _write(self, weights: Weights) -> None:
         for attempt in (1, 2):
             try:
-                self.world.balancers.forward(weights, [self.confirmed], self.order.fences[0], self._lease(weights))
+                self._see(
+                    after(
+                        self.world.balancers.forward(
+                            weights, [self.confirmed], self.order.fences[0], self._lease(weights)
+                        )
+                    )
+                )
                 return
             except Refused as error:
                 raise Back("refused", str(error)) from error
@@ -229,7 +237,7 @@ class Shift:
     def _proof(self, asked: Weights, before: Weights) -> Proof:
         if self.world.prove is None:
             return Proof("unverifiable", "no verify option")
-        proof = self.world.prove(asked, before, lambda: self._look(lease=True))
+        proof = self.world.prove(asked, before, t.cast(Sight, self._sight), lambda: self._look(lease=True))
         if proof.verdict == "refuted":
             raise Back("refuted", f"the weights were accepted, but traffic did not follow: {proof.msg}")
         if proof.verdict == "unverifiable" and self.order.prove_required:
@@ -387,6 +395,8 @@ class Shift:
 
     def _watch(self) -> None:
         """Look at the balancers: nobody else's change, no slot with traffic down. Raises Back."""
+        if self.world.monotonic() - self._seen_at < TICK:
+            return  # the proof of this step has just looked
         try:
             sight = self._look(lease=True)
         except ReleaseError as error:
@@ -414,7 +424,9 @@ class Shift:
         raise Back("drift", f"somebody else changed the traffic: {seen} instead of {self.confirmed}")
 
     def _look(self, lease: bool = False) -> Sight:
-        sight = self.world.balancers.observe(self._lease(self.confirmed) if lease and self._leased else None)
+        return self._see(self.world.balancers.observe(self._lease(self.confirmed) if lease and self._leased else None))
+
+    def _see(self, sight: Sight) -> Sight:
         if self._sight is None or sight.weights in (self.confirmed, self.intended):
             self._pids = dict(sight.pids())
         self._sight, self._seen_at = sight, self.world.monotonic()

@@ -36,7 +36,7 @@ def info_spec(driver: type[_traffic.Driver]) -> dict[str, t.Any]:
     """Return the argument spec of the driver's C(*_traffic_info) name."""
     return {
         **driver.spec,
-        "machines": {"type": "list", "elements": "str", "default": []},
+        "machines": {"type": "list", "elements": "raw", "default": []},
         "lease": _lease.LEASE_SPEC,
     }
 

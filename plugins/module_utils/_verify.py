@@ -49,6 +49,7 @@ class FrontDoor:
 
 
 def prove(
+    moved: Sight,
     observe: t.Callable[[], Sight],
     asked: Weights,
     before: Weights,
@@ -57,14 +58,14 @@ def prove(
     monotonic: t.Callable[[], float],
     sleep: t.Callable[[float], None],
 ) -> Proof:
-    """Return the proof that C(asked) is what clients get; C(observe) asks the balancers.
+    """Return the proof that C(asked) is what clients get.
 
-    Looks again for C(patience) seconds while what is seen contradicts C(asked), because systems take up to
+    C(moved) is what the balancers said when they had moved, C(observe) asks them again. Looks again for C(patience) seconds while what is seen contradicts C(asked), because systems take up to
     seconds to follow. Raises what C(observe) raises.
     """
     deadline = monotonic() + patience
     seen = dict.fromkeys(SLOTS, 0)
-    first = observe()
+    first = moved
     while True:
         oddity = _through_the_door(door, asked, before, seen) if door else None
         proof = oddity or _weigh(asked, before, seen, first, observe())

@@ -9,6 +9,7 @@ import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _traffic, _verify
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight, after
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, parse, parse_any
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
@@ -35,7 +36,7 @@ class TrafficAction(ReleaseAction):
         result = _merge(moved)
         if not self._task.check_mode:
             before = parse(result["before"]["weights"]) if result["before"]["weights"] else weights
-            result.update(self._prove(balancers, weights, before, params["verify"]))
+            result.update(self._prove(balancers, after(moved), weights, before, params["verify"]))
             if result["verified"] == "refuted":
                 raise ReleaseError(
                     f"{result['identity']}: written, but traffic did not follow: {result['verified_by']}"
@@ -49,13 +50,18 @@ class TrafficAction(ReleaseAction):
         return t.cast("dict[str, t.Any]", balancer.move(asked))  # the module sees the task's check mode itself
 
     def _prove(
-        self, balancers: t.Any, weights: Weights, before: Weights, verify: dict[str, t.Any] | None
+        self,
+        balancers: Balancers,
+        moved: Sight,
+        weights: Weights,
+        before: Weights,
+        verify: dict[str, t.Any] | None,
     ) -> dict[str, str]:
         if verify is None:
             return {"verified": "unverifiable", "verified_by": "verify was not asked for"}
         door = front_door(verify)
         return _verify.prove(
-            balancers.observe, weights, before, door, seconds(verify["patience"]), time.monotonic, time.sleep
+            moved, balancers.observe, weights, before, door, seconds(verify["patience"]), time.monotonic, time.sleep
         ).plain()
 
 

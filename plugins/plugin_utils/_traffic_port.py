@@ -9,6 +9,7 @@ This is the one place of that decision; drivers and engine see balancers only.
 from __future__ import annotations
 
 import importlib
+import os
 import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
@@ -127,15 +128,33 @@ def open_balancers(action: ReleaseAction, traffic: t.Any, task_vars: dict[str, t
     driver = driver_class(name)
     options = dict(given) if isinstance(given, dict) else {}
     machines = options.pop("machines", None) or []
+    if machines:
+        return Balancers([_on_machine(action, name, driver, options, entry, task_vars) for entry in machines])
     checked = validated(name, driver.spec, options)
     driver(checked)  # what is wrong with the options is said before a connection is opened
-    if machines:
-        return Balancers([OnMachine(Machine.open(action, machine, task_vars), name, options) for machine in machines])
     if not action.local:
         return Balancers([OnMachine(TaskHost(action, task_vars), name, options)])
     if action.becomes:
         raise ReleaseError(f"{name} runs in the controller's process, where become does nothing: name its machines")
     return Balancers([InProcess(driver(checked))])
+
+
+def _on_machine(
+    action: ReleaseAction,
+    name: str,
+    driver: type[_traffic.Driver],
+    options: dict[str, t.Any],
+    entry: t.Any,
+    task_vars: dict[str, t.Any],
+) -> OnMachine:
+    """Return the balancer on the machine that C(entry) names; a mapping also says which options differ there."""
+    own = dict(entry) if isinstance(entry, dict) else {"machine": entry}
+    machine = str(own.pop("machine", "") or "")
+    if not machine:
+        raise ReleaseError(f"{name}: an entry of machines is a name, or a mapping with machine and what differs there")
+    here = {**options, **own}
+    driver(validated(name, driver.spec, here))  # what is wrong is said before a connection is opened
+    return OnMachine(Machine.open(action, machine, task_vars), name, here)
 
 
 def validated(name: str, spec: dict[str, t.Any], options: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -147,7 +166,7 @@ def validated(name: str, spec: dict[str, t.Any], options: dict[str, t.Any]) -> d
 
 
 def _keep(driver: _traffic.Driver, lease: Lease) -> str:
-    return _lease.keep(driver, lease) if lease else "none"
+    return _lease.keep(driver, lease, owner=os.getpid()) if lease else "none"
 
 
 def object_key(sight: Sight) -> str:

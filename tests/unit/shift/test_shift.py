@@ -172,7 +172,7 @@ def test_a_bake_with_a_gate_that_cannot_decide_ends_promoted(bench: t.Any) -> No
 
 def test_weights_that_were_accepted_but_moved_nothing_are_taken_back(bench: t.Any) -> None:
     shop = bench()
-    shop.world.prove = lambda asked, before, observe: Proof("refuted", "probes: 0 of 90 on green")
+    shop.world.prove = lambda asked, before, moved, observe: Proof("refuted", "probes: 0 of 90 on green")
     report = shop.run()
     assert (report.outcome, report.reason) == ("RolledBack", "refuted")
     assert shop.driver.weights == STABLE
@@ -180,7 +180,7 @@ def test_weights_that_were_accepted_but_moved_nothing_are_taken_back(bench: t.An
 
 def test_a_move_that_cannot_be_proven_is_taken_back_when_proof_was_asked_for(bench: t.Any) -> None:
     shop = bench(prove_required=True)
-    shop.world.prove = lambda asked, before, observe: Proof("unverifiable", "no answer")
+    shop.world.prove = lambda asked, before, moved, observe: Proof("unverifiable", "no answer")
     assert shop.run().reason == "unverifiable"
     assert shop.driver.weights == STABLE
 
@@ -399,7 +399,8 @@ def test_an_interruption_restores_before_it_is_raised(bench: t.Any, moment: int)
 
     shop.world.judge = Says(**{f"w{shop.order.steps[moment]}": interrupt})
     if moment == 2:
-        shop.world.prove = lambda asked, before, observe: interrupt() if asked == CANARY else Proof("verified", "")
+        proven = Proof("verified", "")
+        shop.world.prove = lambda asked, before, moved, observe: interrupt() if asked == CANARY else proven
     with pytest.raises(Interrupted):
         shop.run()
     assert shop.driver.weights == STABLE
