@@ -10,8 +10,11 @@ import math
 import random
 
 import pytest
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.evidence import Poll
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.forecast import to_settle
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate import Gate, Metric, Options, replay
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.sample import Arm, Sample
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.verdict import to_one
 
 DECIDED = ("pass", "fail")
 
@@ -141,6 +144,27 @@ def test_a_canary_that_gets_its_weight_is_not_starved():
         assert verdict.reason != "starved"
 
 
+@pytest.mark.parametrize(
+    "odds, text",
+    [
+        (472.4, "472:1"),
+        (10, "10:1"),
+        (3.34, "3.3:1"),
+        (0.161, "0.16:1"),
+        (0.001, "under 0.01:1"),
+        (1e9, "over 1000000:1"),
+    ],
+)
+def test_odds_are_written_to_one(odds, text):
+    assert to_one(odds) == text
+
+
+def test_what_looks_worse_is_settled_sooner_by_a_rollback():
+    alike, worse = Poll(500, 1, 4500, 9), Poll(500, 8, 4500, 9)
+    assert to_settle(worse, 0.002, 0.005, 1.0, 1000.0, 5.0) < to_settle(alike, 0.002, 0.005, 1.0, 1000.0, 5.0)
+    assert to_settle(alike, 0.002, 0.005, 2.0, 20.0, 125.0) == 2 * to_settle(alike, 0.002, 0.005, 1.0, 20.0, 125.0)
+
+
 def test_not_enough_evidence_says_how_much_more_would_settle_it():
     gate, feed = begun()
     for place in range(180):
@@ -169,6 +193,13 @@ def test_no_data_ends_inconclusive_and_the_gap_is_counted_when_it_ends():
     verdict = gate.judge(feed.next(50, 1, 450, 1))
     assert verdict.metrics["errors"]["canary"] == {"bad": 3, "requests": 150, "rate": 0.02}
     assert verdict.metrics["errors"]["baseline"]["requests"] == 1350
+
+
+def test_only_polls_in_a_row_without_data_count():
+    gate, feed = begun(no_data_limit=3)
+    for _ in range(4):
+        assert [gate.judge(None).status for _ in range(2)] == ["running", "running"]
+        gate.judge(feed.next(50, 0, 450, 0))
 
 
 BAD_NUMBERS = [math.nan, math.inf, -math.inf, -1.0, None, "7", True]
@@ -248,8 +279,25 @@ def test_a_pass_waits_for_its_durations_and_requests():
     passed = next(at for at in range(10, 2000, 10) if gate.judge(feed.next(50, 0, 450, 0)).status == "pass")
     assert passed == 400
     gate.step(5, passed, 10)
-    later = next(at for at in range(10, 2000, 10) if gate.judge(feed.next(500, 0, 450, 0)).status == "pass")
+    later = next(at for at in range(10, 2000, 10) if gate.judge(feed.next(5000, 0, 450, 0)).status == "pass")
     assert later == 40
+
+
+def test_a_pass_rests_on_new_requests():
+    gate, feed = begun(weight=None, next_weight=10, history=history(), min_duration="2m")
+    for _ in range(11):
+        assert gate.judge(feed.next(50, 0, 450, 0)).status == "running"
+    assert [gate.judge(feed.next(0, 0, 450, 0)).status for _ in range(2)] == ["running"] * 2
+    assert gate.judge(feed.next(50, 0, 450, 0)).status == "pass"
+
+
+def test_without_a_past_the_margin_is_measured_from_the_warm_up():
+    gate, feed = begun(initial_delay="5m", metrics=[{"name": "errors", "floor": 0.05}])
+    for _ in range(29):
+        gate.judge(feed.next(50, 1, 4500, 90))
+    for _ in range(100):
+        verdict = gate.judge(feed.next(500, 12, 4500, 90))
+    assert verdict.metrics["errors"]["safe"] < 1.0, "2.4 % is almost half a point over 2 %"
 
 
 def test_evidence_runs_through_the_steps_and_the_next_weight_says_what_must_be_proven():
