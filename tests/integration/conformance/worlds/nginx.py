@@ -86,6 +86,9 @@ class NginxWorld(World):
         def serve() -> None:
             while not hangs.is_set():
                 with open(pipe, "w") as file:
+                    # A pipe of its own for each look: who still reads the last one must not get two answers.
+                    os.mkfifo(following := self.folder / "next.pid")
+                    following.rename(pipe)
                     if self.raw() != before:
                         hangs.set()
                         over.wait(60)
