@@ -5,6 +5,7 @@
 
 It is the only thing that survives the kill of a job container. Its file, beside the traffic object, is the heartbeat
 (each renewal changes it), the order (which weights to put back, what may stand there, which fence) and the answer.
+Where the run itself is a process of this machine, its death is noticed at once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import glob
 import hashlib
 import json
 import os
+import select
 import signal
 import time
 import typing as t
@@ -42,10 +44,10 @@ PATIENCE = 600.0
 "localhost".encode("idna")
 
 
-def keep(driver: Driver, lease: t.Mapping[str, t.Any]) -> str:
+def keep(driver: Driver, lease: t.Mapping[str, t.Any], owner: t.Optional[int] = None) -> str:
     """Start, renew or end the lease and return C(held), C(ended), C(fired) or C(none).
 
-    C(fired): the run was taken for dead and traffic was put back; the caller must not write again. C(none): this driver
+    C(owner) is the process whose death means that no renewal will come. C(fired): the run was taken for dead and traffic was put back; the caller must not write again. C(none): this driver
     has no place for a lease. Raises ReleaseError when the lease's file cannot be written.
     """
     folder = driver.folder()
@@ -67,7 +69,7 @@ def keep(driver: Driver, lease: t.Mapping[str, t.Any]) -> str:
                 os.unlink(stale)
         _write(path, {key: lease[key] for key in ("ttl", "weights", "expect", "fence")})
         if not order:
-            _detach(lambda: _watch(driver, path, stem + "lock"))
+            _detach(lambda: _watch(driver, path, stem + "lock", owner))
         return "held"
 
 
@@ -90,8 +92,9 @@ def _write(path: str, order: t.Mapping[str, t.Any]) -> None:
         raise ReleaseError(f"cannot write the lease {path}: {error.strerror}") from error
 
 
-def _watch(driver: Driver, path: str, lock: str) -> None:
-    """Wait until the file has not changed for its TTL of this process's clock, then put traffic back."""
+def _watch(driver: Driver, path: str, lock: str, owner: t.Optional[int]) -> None:
+    """Wait until the run is dead or its file has not changed for its TTL of this clock, then put traffic back."""
+    life, dead = _life_of(owner)
     seen, since = 0, time.monotonic()
     while True:
         try:
@@ -103,12 +106,13 @@ def _watch(driver: Driver, path: str, lock: str) -> None:
         order = _read(path)
         if order is None:
             return
-        if time.monotonic() - since > order["ttl"]:
+        if dead or time.monotonic() - since > order["ttl"]:
             with _files.locked(lock):
                 if os.path.exists(path) and os.stat(path).st_mtime_ns == seen:
                     _write(path, {**order, "fired": time.time()})
                     break
-        time.sleep(min(0.5, order["ttl"] / 10))
+        # A process that has ended can be read from its descriptor.
+        dead = dead or bool(select.select(life, [], [], min(0.5, order["ttl"] / 10))[0])
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         try:
@@ -120,6 +124,18 @@ def _watch(driver: Driver, path: str, lock: str) -> None:
         except ReleaseError:
             pass
         time.sleep(1)
+
+
+def _life_of(owner: t.Optional[int]) -> tuple[list[int], bool]:
+    """Return the descriptors that tell of the owner's end, none where the kernel has none, and whether it has come."""
+    if owner is None or not hasattr(os, "pidfd_open"):
+        return [], False
+    try:
+        return [os.pidfd_open(owner)], False
+    except ProcessLookupError:
+        return [], True
+    except OSError:  # Linux before 5.3: the TTL has to do
+        return [], False
 
 
 def _detach(work: t.Callable[[], None]) -> None:
