@@ -47,7 +47,7 @@ class Port:
     It completes what only this process knows: C(owner) gets machine, processes, environment, user and AWX job;
     C(heartbeat) and C(note) the processes as they are now; C(command) its C(who). C(take_over) waits until the holder
     is seen dead and tells so line by line; C(patient) are the seconds for which it bears signs of life.
-    One call at a time.
+    One call at a time. C(ttl) is the time to live of a lock, in seconds.
 
     Raises Busy, Fenced (nothing more may be written), Unreachable (is a Lost: try again) and JournalError, all of them
     ReleaseError.
@@ -58,7 +58,7 @@ class Port:
         self._options = dict(options)
         self._task_vars = task_vars
         self._machine: Machine | None = None
-        self._ttl = ttl_of(options)
+        self.ttl = ttl_of(options)
         self._check_mode = bool(action._task.check_mode)
         # The controller, remembered while it lives: once it is dead this process has another parent.
         self._controller = machine.process(os.getppid())
@@ -67,7 +67,7 @@ class Port:
     def __call__(self, verb: str, **arguments: t.Any) -> Answer:
         """Return the answer of C(verb)."""
         if verb in ("acquire", "take_over"):
-            arguments = {"ttl": self._ttl, **arguments, "owner": self._owner(arguments.get("owner") or {})}
+            arguments = {"ttl": self.ttl, **arguments, "owner": self._owner(arguments.get("owner") or {})}
         elif verb in ("heartbeat", "note"):
             arguments = {"processes": self._processes(), **arguments}
         elif verb == "command":

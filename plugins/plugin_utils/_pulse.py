@@ -15,8 +15,8 @@ from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_po
 
 LISTEN = 1.5
 BEAT = 10.0
-# Between two tasks a busy controller may take its time; the lock announces that much silence.
-SILENCE = 600.0
+# Between two tasks a busy controller may take its time; the lock announces so many times its TTL of silence.
+SILENCE = 10
 
 # The options of an action that waits under the lock of a run.
 SPEC: dict[str, t.Any] = {
@@ -52,7 +52,7 @@ class Pulse:
         if self._journal is None or self._why or now - self._heard_at < LISTEN:
             return self._why
         self._heard_at = now
-        if now - self._beat_at >= BEAT:
+        if now - self._beat_at >= min(BEAT, self._journal.ttl / 6):
             self._beat_at = now
             self._ask("heartbeat")
         for command in self._ask("pending").get("commands", []):
@@ -66,7 +66,8 @@ class Pulse:
 
     def rest(self) -> None:
         """Announce the silence until the next task."""
-        self._ask("heartbeat", expected_until=time.time() + SILENCE)
+        if self._journal is not None:
+            self._ask("heartbeat", expected_until=time.time() + SILENCE * self._journal.ttl)
 
     def check(self) -> None:
         """Raise Aborted when an operator ended the release."""
