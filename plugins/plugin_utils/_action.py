@@ -13,6 +13,10 @@ from collections.abc import Mapping
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _dead_workers
+
+# Actions are loaded in the controller's process, before a worker is forked.
+_dead_workers.watch()
 
 if not sys.stdout.isatty() and hasattr(sys.stdout, "reconfigure"):
     # A piped stdout hides lines until 8 KiB are together; operators watch a release live.
