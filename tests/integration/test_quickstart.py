@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,6 +183,7 @@ def test_an_interrupted_one_leaves_nothing_behind(
     quickstart = Quickstart(**places)
     quickstart.until(words)
     quickstart.interrupt(number)
+    time.sleep(0.3)
     quickstart.interrupt(number)  # of an impatient user, while it clears up
     assert quickstart.end() == 130, quickstart.output
     assert "Interrupted: all that was started is stopped and removed." in quickstart.output
