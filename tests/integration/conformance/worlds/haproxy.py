@@ -99,9 +99,9 @@ class HAProxyWorld(World):
         self.lab.reload()
 
     def lie(self) -> None:
-        """The map is loaded and set, and a later rule of somebody's sends everything to blue."""
+        """The map is loaded and set, and what is not blue's goes to blue as well."""
         text = self.lab.config.read_text()
-        self.lab.config.write_text(text.replace("    use_backend", "    use_backend shop_blue\n    use_backend", 1))
+        self.lab.config.write_text(text.replace("default_backend shop_green", "default_backend shop_blue"))
         self.lab.reload()
 
     @contextlib.contextmanager

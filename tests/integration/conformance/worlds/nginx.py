@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import threading
+import time
 import typing as t
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -74,7 +75,12 @@ class NginxWorld(World):
         return self.lab.workers()
 
     def reload(self) -> None:
+        before = set(self.lab.workers())
         self.lab.reload()
+        give_up = time.monotonic() + 10
+        while before & set(self.lab.workers()):  # until then a request may meet the old configuration
+            assert time.monotonic() < give_up, "old workers do not end"
+            time.sleep(0.01)
 
     @contextlib.contextmanager
     def held_after_write(self) -> Iterator[tuple[dict[str, t.Any], Callable[[], None]]]:
@@ -151,7 +157,7 @@ class NginxFlag(NginxWorld):
         """The flags are asked, and a later rule of somebody's sends everything to blue."""
         text = self.lab.site.read_text()
         self.lab.site.write_text(text.replace("    if ($shop_asked)", "    set $shop_slot blue;\n    if ($shop_asked)"))
-        self.lab.reload()
+        self.reload()
 
     @contextlib.contextmanager
     def refusing(self) -> Iterator[tuple[dict[str, t.Any], str]]:
@@ -199,7 +205,7 @@ class NginxReload(NginxWorld):
     def lie(self) -> None:
         """The file is included, and nobody asks it."""
         self.lab.site.write_text(self.lab.site.read_text().replace("default $shop_split;", "default blue;"))
-        self.lab.reload()
+        self.reload()
 
     @contextlib.contextmanager
     def refusing(self) -> Iterator[tuple[dict[str, t.Any], str]]:
