@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
@@ -31,7 +32,7 @@ CERTIFICATE = (
 
 
 class ActionModule(ReleaseAction):
-    """Reports the release that ended; changes nothing but the report's file."""
+    """Reports the release that ended; writes the report's file and removes that of the load."""
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "settings": {"type": "dict", "required": True},
@@ -51,6 +52,10 @@ class ActionModule(ReleaseAction):
         where = self._write(report, settings["report"])
         for line in table(report, where):
             self.say(line)
+        if params["certificate"]:
+            # What the load wrote for itself is in the report now.
+            with contextlib.suppress(OSError):
+                os.unlink(plan["certificate"]["report"])
         return {
             "changed": False,
             "report": report,
