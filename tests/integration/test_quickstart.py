@@ -145,6 +145,10 @@ def test_nothing_is_left_of_it(two: tuple[Ended, Ended]) -> None:
     assert not living(two[0].folder)
 
 
+def test_a_release_leaves_no_temporary_file_behind(two: tuple[Ended, Ended]) -> None:
+    assert not os.listdir(two[1].folder / "tmp")
+
+
 def test_every_command_that_keep_shows_works(two: tuple[Ended, Ended]) -> None:
     kept = two[1]
     assert living(kept.folder)
