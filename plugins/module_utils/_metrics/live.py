@@ -66,7 +66,7 @@ class Live:
         self._without = Without()
         self._reading: t.Optional[_Call[t.Optional[Sample]]] = None
         self._watching: t.Optional[_Call[list[Note]]] = None
-        self._due = self._missed = self._begun = self._started = clock()
+        self._due = self._begun = self._started = clock()
         self._judged = Verdict(RUNNING, "first_reading", "RUNNING: the first reading is still to come")
         self._notes: t.Optional[list[Note]] = None
         self._silent = 0
@@ -94,7 +94,6 @@ class Live:
         if now >= self._due:
             self._due = now + self._options.interval
             if self._reading is None:
-                self._missed = self._due
                 self._reading = _Call(lambda: self._source.read(now), self._source.name, now, self._source.quick)
             if self._watching is None and self._watchers:
                 warm_up = now - self._started < self._options.initial_delay
@@ -129,18 +128,17 @@ class Live:
 
     def _take(self, now: float) -> None:
         """Take the answers that have come."""
-        watching, reading = self._watching, self._reading
+        watching, reading, interval = self._watching, self._reading, self._options.interval
         if watching is not None and watching.done:
             self._watching = None
             self._watch(watching.result or [Note("watch", NO_DATA, watching.trouble)])
-        if reading is None:
-            return
-        if reading.done:
+        elif watching is not None and watching.overdue(now, interval):
+            self._watch([Note("watch", NO_DATA, f"no answer for {now - watching.began:.0f} s")])
+        if reading is not None and reading.done:
             self._reading = None
             if reading.trouble or reading.result is not None:
                 self._judge(reading.result, reading.trouble)
-        elif now >= self._missed and now - reading.began > max(PATIENCE, 2 * self._options.interval):
-            self._missed = now + self._options.interval
+        elif reading is not None and reading.overdue(now, interval):
             self._judge(None, f"no answer for {now - reading.began:.0f} s")
 
     def _judge(self, sample: t.Optional[Sample], trouble: str) -> None:
@@ -174,8 +172,9 @@ class Live:
             return self._said(INCONCLUSIVE, "watch", "; ".join(held))
         if unseen and self._silent >= self._options.no_data_limit:
             return self._said(INCONCLUSIVE, "no_data", f"{'; '.join(unseen)}, {self._silent} times in a row")
-        if unseen and self._judged.status == PASS:
-            return self._said(RUNNING, "watch", "; ".join(unseen))
+        if self._judged.status == PASS and (unseen or self._watching is not None):
+            # What was well a moment ago is being looked at again: the pass can wait for it.
+            return self._said(RUNNING, "watch", "; ".join(unseen) or "waiting for what is watched")
         return self._judged
 
     def _said(self, status: str, reason: str, sentence: str) -> Verdict:
@@ -197,7 +196,7 @@ class _Call(t.Generic[T]):
         self.began = began
         self.result: t.Optional[T] = None
         self.trouble = ""
-        self._call, self._name = call, name
+        self._call, self._name, self._told = call, name, began
         self._thread: t.Optional[threading.Thread] = None
         if quick:
             self._run()
@@ -208,6 +207,13 @@ class _Call(t.Generic[T]):
     @property
     def done(self) -> bool:
         return self._thread is None or not self._thread.is_alive()
+
+    def overdue(self, now: float, interval: float) -> bool:
+        """Return whether it counts as no answer, once for each C(interval) that it is too late."""
+        if now <= max(self._told, self.began + max(PATIENCE, 2 * interval)):
+            return False
+        self._told = now + interval
+        return True
 
     def _run(self) -> None:
         try:
@@ -255,5 +261,3 @@ def _row(sample: Sample, counters: t.Sequence[str], begun: float) -> list[t.Opti
         row.append(None if arm is None else arm.requests)
         row += [None if arm is None else arm.bad.get(name, 0.0) for name in counters]
     return row
-
-

@@ -104,6 +104,7 @@ def test_a_fail_stays_a_fail_in_every_later_step():
     gate.step(50, 100)
     assert look_for(gate, clock, 10)[-1].status == "fail"
     gate.step(100, None)
+    assert gate.verdict.status == "fail", "at once, not only with the next reading"
     assert gate.look().status == "fail"
 
 

@@ -171,6 +171,15 @@ def test_history_is_two_halves_of_the_stable_fleet():
     assert "v2" not in form["query"] and float(form["end"]) - float(form["start"]) == pytest.approx(40)
 
 
+def test_one_instance_has_no_second_half():
+    def keep_one(series: list[dict[str, t.Any]]) -> None:
+        series[:] = [one for one in series if one["metric"]["instance"] == "app1:8000"]
+
+    with Server((200, recorded("history_time")), (200, changed("history", keep_one))) as server:
+        samples = prometheus(server.url).history(40, 1)
+    assert samples[-1].stable.requests > 1000 and all(sample.canary is None for sample in samples)
+
+
 def test_a_histogram_offers_its_edges():
     with Server((200, recorded("edges"))) as server:
         source = prometheus(server.url, edges=None)

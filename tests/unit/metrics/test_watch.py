@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import pytest
@@ -228,6 +229,25 @@ def test_nothing_unseen_passes():
     assert (verdict.status, verdict.reason) == ("inconclusive", "no_data")
     verdict, _live = judged(SourceError("down"))
     assert verdict.status == "inconclusive" and "down" in verdict.msg
+
+
+def test_a_watcher_that_hangs_lets_nothing_pass():
+    hanging, answer = Says(OK), threading.Event()
+    look = hanging.look
+    hanging.look = lambda warm_up: answer.wait(20) and look(warm_up)
+    try:
+        options = Options.from_dict({"interval": 1, "initial_delay": 0, "min_duration": 2, "min_step_duration": 1})
+        now = [100.0]
+        live = Live(Gate(options), options, Healthy(), PLACES, [hanging], None, lambda: now[0])
+        live.step(50, 100)
+        statuses = []
+        for _poll in range(40):
+            statuses.append(live.look().status)
+            now[0] += 1.0
+        assert set(statuses) == {"running", "inconclusive"} and statuses[-1] == "inconclusive"
+        assert "no answer for" in live.verdict.msg
+    finally:
+        answer.set()
 
 
 def test_one_that_is_seen_again_passes():
