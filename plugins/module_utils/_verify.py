@@ -60,17 +60,24 @@ def prove(
 ) -> Proof:
     """Return the proof that C(asked) is what clients get.
 
-    C(moved) is what the balancers said when they had moved, C(observe) asks them again. Looks again for C(patience) seconds while what is seen contradicts C(asked), because systems take up to
-    seconds to follow. Raises what C(observe) raises.
+    C(moved) is what the balancers said when they had moved, C(observe) asks them again. Looks again for C(patience)
+    seconds while what is seen contradicts C(asked), because systems take up to seconds to follow. Raises what
+    C(observe) raises.
     """
     deadline = monotonic() + patience
     seen = dict.fromkeys(SLOTS, 0)
     first = moved
+    refuted: t.Optional[Proof] = None
     while True:
         oddity = _through_the_door(door, asked, before, seen) if door else None
         proof = oddity or _weigh(asked, before, seen, first, observe())
-        if proof.verdict == "verified" or monotonic() >= deadline or (proof.verdict == "unverifiable" and not door):
+        if proof.verdict == "verified":
             return proof
+        if proof.verdict == "refuted":
+            refuted = proof
+        if monotonic() >= deadline or (proof.verdict == "unverifiable" and not door):
+            # Too few requests since the last refutation are no reason to take it back.
+            return refuted or proof
         sleep(0.2)
         if proof.verdict == "refuted":
             # It may still be on its way: what was seen until now says nothing of what comes.
