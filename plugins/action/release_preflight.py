@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import plan as core_plan
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import held_by
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import fence_of, held_by
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, other, split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import FrontDoor
@@ -68,6 +68,7 @@ class ActionModule(ReleaseAction):
                 task_vars=task_vars,
             )
         plan["key"] = key
+        plan["floor"] = fence_of(sight.fence)
         plan["certificate"] = _certificate(settings, plan)
         plan["probes"] = (
             (plan["certificate"] or {}).get("report") if (plan["certificate"] or {}).get("backoff") else None

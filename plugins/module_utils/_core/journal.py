@@ -103,6 +103,11 @@ def restore_number(fence: int) -> int:
     return 2 * fence + 1
 
 
+def fence_of(number: int) -> int:
+    """Return the fence of the run whose forward write or restore left C(number) at the object."""
+    return number // 2
+
+
 # ---- reading
 
 
@@ -184,10 +189,12 @@ def acquire(
     release: t.Mapping[str, t.Any],
     now: float,
     command: str = "deploy",
+    floor: int = 0,
 ) -> Change:
     """Take the lock for C(owner) and open C(release); the answer has C(fence) and the C(release) as recorded.
 
-    C(owner) has C(run), C(environment) and C(app) at least, C(release) an C(id). A run that asks again for what it
+    C(owner) has C(run), C(environment) and C(app) at least, C(release) an C(id). C(floor) is the fence that stands at
+    the object: where a journal was lost the new one goes on above it. A run that asks again for what it
     holds gets the same answer: its first one may have been lost. Raises Busy when the lock is held, a dead owner's
     too: C(deploy) never takes a lock over. Raises Refusal when another environment owns the object or when the table
     of phases has a sentence against C(command).
@@ -209,7 +216,7 @@ def acquire(
         known["retire_after"] = None
     after.update(app=owner.get("app"), environment=owner.get("environment"))
     after["releases"].append(opening)
-    after["fence"] += 1
+    after["fence"] = max(after["fence"], floor) + 1
     after["lock"] = _lock(after["fence"], owner, ttl, opening, now)
     _append(opening, {"kind": "phase", "phase": "Progressing", "run": owner["run"]}, now)
     if previous:

@@ -74,10 +74,11 @@ class Journal:
         release: t.Mapping[str, t.Any],
         names: t.Optional[t.Mapping[str, t.Any]] = None,
         command: str = "deploy",
+        floor: int = 0,
     ) -> Answer:
         """Take the lock and open the release; C(names) (environment, app) complete the owner."""
         who = {**owner, **(names or {})}
-        return self._change(key, lambda now, known: core.acquire(known, key, who, ttl, release, now, command))
+        return self._change(key, lambda now, known: core.acquire(known, key, who, ttl, release, now, command, int(floor)))
 
     def heartbeat(
         self,

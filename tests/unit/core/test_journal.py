@@ -499,3 +499,10 @@ def test_a_document_stays_small_whatever_is_written_into_it() -> None:
 def test_a_long_text_in_an_entry_is_cut() -> None:
     document = journal.note(opened(), KEY, "run-1", {"kind": "note", "log": "x" * 9000}, {}, NOON)[0]
     assert document["releases"][-1]["entries"][-1]["log"] == "x" * 500 + "..."
+
+
+def test_a_lost_journal_goes_on_above_the_fence_that_stands_at_the_object() -> None:
+    owner = {"run": "run1", "environment": "shop-eu", "app": "shop"}
+    document, answer = journal.acquire(None, "memory:shop", owner, 60.0, {"id": "r1"}, 0.0, floor=journal.fence_of(13))
+    assert journal.forward_number(answer["fence"]) > 13
+    assert document["fence"] == answer["fence"] == 7
