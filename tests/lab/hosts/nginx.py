@@ -158,7 +158,7 @@ class Nginx:
         assert self._process is not None
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children if Path(f"/proc/{child}/cmdline").read_bytes()]
+        return [int(child) for child in children if _lives(child)]
 
     def stop(self) -> None:
         """End nginx and its workers, now."""
@@ -177,3 +177,10 @@ class Nginx:
 
     def __exit__(self, *_error: object) -> None:
         self.stop()
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):  # it ended between the two looks
+        return False
