@@ -15,6 +15,9 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.we
 
 from tests.unit.metrics.recorded import Server
 
+# An optional dependency of users; tests/requirements.txt brings it.
+pytest.importorskip("jmespath")
+
 PLACES = {"stable": Place("blue", "v1"), "canary": Place("green", "v2")}
 SLOTS = {"requests": "slots.$slot.requests", "bad": {"errors": "slots.$slot.failed"}}
 
