@@ -59,7 +59,7 @@ class World:
     def traffic(self, clients: int = 4, pause: float = 0.01) -> None:
         """Let clients come: each asks, waits C(pause) seconds, and asks again on the same connection."""
         self._ending.clear()
-        self._clients = [threading.Thread(target=self._client, args=(pause,), daemon=True) for _client in range(clients)]
+        self._clients = [threading.Thread(target=self._client, args=(pause,), daemon=True) for _n in range(clients)]
         for client in self._clients:
             client.start()
 
