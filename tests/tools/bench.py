@@ -18,6 +18,13 @@ COLLECTION = Path("ansible_collections/zerodowntime/bluegreen")
 RUNS_KEPT = 5
 
 
+def search_path(*first: Path) -> str:
+    """Return the PATH with C(first) before it, and after it sbin, where servers lie: it is not on the PATH of users."""
+    return os.pathsep.join(
+        [*map(str, first), os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"]
+    )
+
+
 class Skipped(Exception):
     """A step cannot be judged here; the message says what it needs."""
 
@@ -130,11 +137,9 @@ class Job:
         return done.stdout
 
     def _environment(self, extra: t.Mapping[str, str]) -> dict[str, str]:
-        # Servers and sshd live in sbin, which is not on the PATH of a user who is not root.
-        path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
         return {
             **os.environ,
-            "PATH": path,
+            "PATH": search_path(),
             "PYTHONDONTWRITEBYTECODE": "1",
             "ANSIBLE_COLLECTIONS_PATH": str(self.bench.collections),
             "ANSIBLE_NOCOLOR": "1",

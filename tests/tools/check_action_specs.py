@@ -52,7 +52,7 @@ def _plain(option: t.Mapping[str, t.Any], nested: str) -> dict[str, t.Any]:
 
 def _documentation(names: list[str]) -> dict[str, t.Any]:
     """Return module -> its options, fragments merged, as ansible-doc shows them."""
-    command = [Path(sys.executable).with_name("ansible-doc"), "--json", "-t", "module", *names]
+    command = [str(Path(sys.executable).with_name("ansible-doc")), "--json", "-t", "module", *names]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return {name: found["doc"].get("options") or {} for name, found in json.loads(answer).items()}
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from bench import Job, Skipped
+from bench import Job, Skipped, search_path
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
@@ -30,7 +30,6 @@ PACKAGES = {
 }
 
 _REAL = "import ensurepip, os, ssl, sys, venv; print('%d.%d' % sys.version_info[:2], os.path.realpath(sys.executable))"
-_SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -41,7 +40,10 @@ def pythons() -> dict[str, Path]:
     versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
     for version in PYTHONS:
         on_path = shutil.which(f"python{version}")
-        for candidate in [*([on_path] if on_path else []), *sorted(versions.glob(f"{version}.*/bin/python{version}"))]:
+        for candidate in [
+            *([Path(on_path)] if on_path else []),
+            *sorted(versions.glob(f"{version}.*/bin/python{version}")),
+        ]:
             answer = subprocess.run([candidate, "-c", _REAL], capture_output=True, text=True, check=False)
             real, _space, place = answer.stdout.strip().partition(" ")
             if real == version:
@@ -52,7 +54,7 @@ def pythons() -> dict[str, Path]:
 
 def need(job: Job, *programs: str) -> None:
     """Install what is missing of C(programs) when root on Debian; raise Skipped with the names otherwise."""
-    missing = [name for name in programs if not shutil.which(name, path=_SYSTEM_PATH)]
+    missing = [name for name in programs if not shutil.which(name, path=search_path())]
     if not missing:
         return
     if os.geteuid() or not shutil.which("apt-get"):

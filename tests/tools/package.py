@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import json
-import os
 import tarfile
 import typing as t
 from pathlib import Path
 
-from bench import COLLECTION, Failed, Job
+from bench import COLLECTION, Failed, Job, search_path
 from environments import core_environment, tools_environment
 from machine import need
 
@@ -53,8 +52,8 @@ def importer(job: Job) -> None:
     need(job, "git")
     tools = tools_environment(job)
     tarball = _tarball(job, tools)
-    path = os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)])
-    said = job.output([tools / "python", "-m", "galaxy_importer.main", tarball], cwd=tarball.parent, PATH=path)
+    command: list[str | Path] = [tools / "python", "-m", "galaxy_importer.main", tarball]
+    said = job.output(command, cwd=tarball.parent, PATH=search_path(tools))
     troubles = [line for line in said.splitlines() if line.startswith(("WARNING", "ERROR"))]
     if troubles:
         raise Failed(f"{len(troubles)} complaints of the importer, the first: {troubles[0]}")

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
 from pathlib import Path
 
-from bench import COLLECTION, Job
+from bench import COLLECTION, Job, search_path
 from environments import core_environment
 from machine import locked, need, pythons
 
@@ -32,7 +31,7 @@ def sanity(job: Job, core: str) -> None:
             [tools / "ansible-test", "sanity", "--local", "--color", "no"],
             cwd=collections / COLLECTION,
             HOME=str(home),
-            PATH=os.pathsep.join([str(_links(job.bench.cache)), os.environ.get("PATH", os.defpath)]),
+            PATH=search_path(_links(job.bench.cache)),
         )
 
 

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import typing as t
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench import Job, Skipped
+from bench import Job, Skipped, search_path
 from environments import core_environment, cores, tools_environment
 from machine import need
 from package import build, importer
@@ -53,6 +52,7 @@ def steps() -> list[Step]:
             Step(f"integration-{core}", f"real servers, ansible-core {core}", _pytest("integration", core), alone=True)
             for core in ends
         ),
+        Step("molecule", "the scenarios of extensions/molecule", molecule, alone=True),
     ]
 
 
@@ -79,8 +79,7 @@ def ansible_lint(job: Job) -> None:
     """Judge playbooks, roles and metadata by .ansible-lint."""
     need(job, "git")
     tools = tools_environment(job)
-    path = os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)])
-    job.run([tools / "ansible-lint", "--offline", "--profile", "production", "-f", "pep8"], PATH=path)
+    job.run([tools / "ansible-lint", "--offline", "--profile", "production", "-f", "pep8"], PATH=search_path(tools))
 
 
 def changelog(job: Job) -> None:
@@ -91,9 +90,8 @@ def changelog(job: Job) -> None:
 def docs(job: Job) -> None:
     """Judge the markup and schema of the documentation that plugins and roles carry."""
     tools = tools_environment(job)
-    path = os.pathsep.join([str(tools), os.environ.get("PATH", os.defpath)])
     words = ["lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "."]
-    job.run([tools / "antsibull-docs", *words], PATH=path)
+    job.run([tools / "antsibull-docs", *words], PATH=search_path(tools))
 
 
 def drift(job: Job, core: str) -> None:
@@ -107,6 +105,19 @@ def drift(job: Job, core: str) -> None:
 def checks(job: Job) -> None:
     """Judge the drift checks: each finds what it is there for."""
     job.run([tools_environment(job) / "python", "-m", "pytest", "-p", "no:cacheprovider", "tests/tools"])
+
+
+def molecule(job: Job) -> None:
+    """Run every molecule scenario: a shop that is released from its playbooks alone."""
+    need(job, "haproxy")
+    tools = tools_environment(job)
+    place = job.bench.folder / job.name
+    job.run(
+        [tools / "molecule", "test", "--all"],
+        PATH=search_path(tools),
+        XDG_CACHE_HOME=str(place),
+        ANSIBLE_HOME=str(place),
+    )
 
 
 def _pytest(kind: str, core: str) -> t.Callable[[Job], None]:
