@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,15 +16,9 @@ import pytest
 
 from tests.integration.conformance.cases import HERE, MACHINES, Case
 from tests.integration.conformance.over_ssh import Session
-from tests.integration.conformance.world import REVISIONS, running
+from tests.integration.conformance.world import REVISIONS, lab_folder, running
 from tests.lab.hosts.haproxy import demo_apps, free_port
 from tests.lab.hosts.sshd import SshMachines
-
-
-def lab_folder() -> Path:
-    """Return a new folder with a short path, as a socket's is shorter than 108 bytes; in memory, where fsync is free."""
-    memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="zdt-case-", dir=memory if os.access(memory, os.W_OK) else "/tmp"))
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from __future__ import annotations
 import abc
 import contextlib
 import http.client
+import os
+import tempfile
 import typing as t
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -176,3 +178,9 @@ def files(*folders: Path) -> dict[str, t.Any]:
         elif path.is_file():
             seen[str(path)] = (oct(path.stat().st_mode), path.read_bytes())
     return seen
+
+
+def lab_folder() -> Path:
+    """Return a new folder with a short path, as a socket's is shorter than 108 bytes; in memory, where fsync is free."""
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="zdt-case-", dir=memory if os.access(memory, os.W_OK) else "/tmp"))
