@@ -24,6 +24,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import Port, open_journal
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import open_judge
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._plan import variables
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._probes import Probes
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import object_key, open_balancers
 
 Facts = dict[str, t.Any]
@@ -55,8 +56,11 @@ class ActionModule(ReleaseAction):
         plan["probe"] = _probe(settings, plan["canary"], door)
         if not plan["first"] and not plan["serving"]:
             traffic = next(iter(settings["traffic"].values()))
-            previous = (plan["previous"] or {}).get("revision")
-            revisions = {plan["stable"]: previous, plan["canary"]: settings["revision"]}
+            seen = Probes(door, None).revision(plan["stable"])
+            revisions = {
+                plan["stable"]: seen or (plan["previous"] or {}).get("revision"),
+                plan["canary"]: settings["revision"],
+            }
             open_judge(
                 self,
                 settings["gate"],
@@ -69,6 +73,8 @@ class ActionModule(ReleaseAction):
             )
         plan["key"] = key
         plan["floor"] = fence_of(sight.fence)
+        name = f"{settings['environment']}-{plan['release']}.svg"
+        plan["picture"] = os.path.join(settings["report"], name) if settings["report"] and settings["gate"] else None
         plan["certificate"] = _certificate(settings, plan)
         plan["probes"] = (
             (plan["certificate"] or {}).get("report") if (plan["certificate"] or {}).get("backoff") else None

@@ -18,6 +18,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journ
     restore_number,
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._files import replace
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._shift import (
     Interrupted,
     Order,
@@ -45,7 +46,8 @@ class ActionModule(ReleaseAction):
         "key": {"type": "str", "required": True, "no_log": False},
         "run": {"type": "str", "required": True},
         "steps": {"type": "raw", "default": [100]},
-        "gate": {"type": "dict"},
+        "gate": {"type": "raw"},
+        "picture": {"type": "path"},
         "verify": VERIFY_SPEC,
         "preview": {"type": "dict", "default": {}},
         "bake_time": {"type": "str", "default": "0"},
@@ -77,13 +79,14 @@ class ActionModule(ReleaseAction):
                 return _result(_already(release), "restored")
             door = self._door(params, release, sight, order)
             probes = Probes(door, params["probes"])
+            judge = self._judge(params, release, sight, probes, task_vars)
             world = World(
                 balancers=balancers,
                 journal=journal,
                 say=self.say,
                 sight=sight,
                 prove=_prover(probes.door, params["verify"]),
-                judge=self._judge(params, release, sight, probes, task_vars),
+                judge=judge,
                 healthy=_health(params),
                 shield=guard.shield,
             )
@@ -99,7 +102,7 @@ class ActionModule(ReleaseAction):
                 # The controller is dead or dying; what it would print or run next must not be waited for.
                 self.say(str(error))
                 os._exit(1)
-        return _result(report, params["state"])
+        return {**_result(report, params["state"]), "gate": _judged(judge, params["picture"])}
 
     def _judge(
         self,
@@ -118,7 +121,7 @@ class ActionModule(ReleaseAction):
             release["stable"],
             names=next(iter(params["traffic"].values())).get("slots"),
             revisions={
-                release["stable"]: (release["previous"] or {}).get("revision"),
+                release["stable"]: probes.revision(release["stable"]) or (release["previous"] or {}).get("revision"),
                 release["canary"]: release["revision"],
             },
             sight=sight,
@@ -164,7 +167,7 @@ def _parsed(params: dict[str, t.Any]) -> tuple[list[int], dict[str, float]]:
 def _order(
     params: dict[str, t.Any], release: dict[str, t.Any], steps: list[int], times: dict[str, float], fence: int
 ) -> Order:
-    gate = params["gate"] or {}
+    gate = params["gate"] if isinstance(params["gate"], dict) else {}
     return Order(
         run=params["run"],
         key=params["key"],
@@ -213,6 +216,15 @@ def _already(release: dict[str, t.Any]) -> Report:
         msg="traffic is back already",
         weights=release["recorded"],
     )
+
+
+def _judged(judge: ShiftJudge | None, picture: str | None) -> dict[str, t.Any] | None:
+    """Return what the gate saw, and draw it; None without a gate."""
+    if judge is None:
+        return None
+    if picture:
+        replace(picture, judge.picture().encode())
+    return judge.report()
 
 
 def _health(params: dict[str, t.Any]) -> t.Callable[[str], bool | None]:

@@ -50,7 +50,10 @@ options:
     description:
       - How measurements are judged at each step, the options of M(zerodowntime.bluegreen.metric_gate). Without it a
         step ends when traffic is proven to have moved.
-    type: dict
+    type: raw
+  picture:
+    description: The SVG file that shows what the gate saw.
+    type: path
   verify:
     description:
       - How to prove at the data plane that traffic moved. When it is given, a move that cannot be proven is taken back.
@@ -209,6 +212,10 @@ restore_seconds:
   returned: always
   type: float
   sample: 0.004
+gate:
+  description: What the gate saw and said, as M(zerodowntime.bluegreen.metric_gate) returns it; null without a gate.
+  returned: always
+  type: dict
 retire_after:
   description: When the old slot may be retired, in seconds since the epoch.
   returned: always

@@ -53,6 +53,10 @@ class ShiftJudge:
         self._desk.sight = sight
         return self._live.look()
 
+    def picture(self) -> str:
+        """Return the two rates and the odds over time, as SVG."""
+        return self._live.picture()
+
     def report(self) -> dict[str, t.Any]:
         """Return status, reason, msg, metrics, steps and samples, as M(zerodowntime.bluegreen.metric_gate) does."""
         return self._live.report()

@@ -26,6 +26,11 @@ class Probes:
         beside = self._beside()
         return {slot: (self._asked[slot] + beside[slot][0], beside[slot][1]) for slot in SLOTS}
 
+    def revision(self, slot: str) -> str:
+        """Return what C(slot) answers at the front door, empty where that is only its name or not known."""
+        value = self.door.values.get(slot, "") if self.door else ""
+        return "" if value in SLOTS else value
+
     def _counted(self, door: FrontDoor) -> t.Callable[[str | None], str | None]:
         def ask(cookie: str | None) -> str | None:
             value = door.ask(cookie)
