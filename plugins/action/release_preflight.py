@@ -150,9 +150,9 @@ def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
 
 
 def _down(settings: Facts, sight: Sight, slot: str) -> bool:
-    """Return whether C(slot) answers nobody, in the balancers' eyes or, where they know nothing, by its preview route."""
+    """Return whether C(slot) answers nobody, in the balancers' eyes or, where those do not know, by its preview."""
     up = sight.up(slot)
-    if up is None and settings["verify"] and settings["preview"]:
+    if up is None and (settings["verify"] or {}).get("url") and settings["preview"]:
         health = SlotHealth(settings["verify"], settings["preview"])
         return not any(health.answers(slot) for _number in range(SlotHealth.FAILURES))
     return up is False
@@ -190,7 +190,7 @@ def _record(settings: Facts, plan: Facts, sight: Sight) -> Facts:
 def _probe(settings: Facts, canary: str, door: FrontDoor | None) -> Facts | None:
     """Return the options of the probe that asks the canary by its preview route; None where there is none to ask."""
     verify, preview = settings["verify"], settings["preview"]
-    if not verify or not preview:
+    if not (verify or {}).get("url") or not preview:
         return None
     probe = {
         name: verify[name] for name in ("url", "header", "json_path", "validate_certs", "ca_path") if verify.get(name)

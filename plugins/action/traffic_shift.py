@@ -229,7 +229,7 @@ def _judged(judge: ShiftJudge | None, picture: str | None) -> dict[str, t.Any] |
 
 def _health(params: dict[str, t.Any]) -> t.Callable[[str], bool | None]:
     """Return the prober of slots; one that knows nothing where there is no preview route."""
-    if params["verify"] is None or not params["preview"]:
+    if not (params["verify"] or {}).get("url") or not params["preview"]:
         return lambda slot: None
     return SlotHealth(params["verify"], params["preview"])
 

@@ -47,8 +47,8 @@ PATIENCE = 600.0
 def keep(driver: Driver, lease: t.Mapping[str, t.Any], owner: t.Optional[int] = None) -> str:
     """Start, renew or end the lease and return C(held), C(ended), C(fired) or C(none).
 
-    C(owner) is the process whose death means that no renewal will come. C(fired): the run was taken for dead and traffic was put back; the caller must not write again. C(none): this driver
-    has no place for a lease. Raises ReleaseError when the lease's file cannot be written.
+    C(owner) is the process whose death means that no renewal will come. C(fired): the run was taken for dead and traffic
+    was put back; the caller must not write again. C(none): this driver has no place for a lease. Raises ReleaseError when the lease's file cannot be written.
     """
     folder = driver.folder()
     if folder is None:

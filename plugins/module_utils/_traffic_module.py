@@ -14,7 +14,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors imp
 VERIFY_SPEC: dict[str, t.Any] = {
     "type": "dict",
     "options": {
-        "url": {"type": "str", "required": True},
+        "url": {"type": "str"},
         "header": {"type": "str"},
         "json_path": {"type": "str"},
         "slots": {"type": "dict"},

@@ -60,9 +60,10 @@ options:
     type: dict
     suboptions:
       url:
-        description: An address behind the balancer that both slots answer, asked by GET.
+        description:
+          - An address behind the balancer that both slots answer, asked by GET. Without it the balancers' counters alone
+            have to show it, which takes traffic.
         type: str
-        required: true
       header:
         description: The header of the answer that tells the slots apart.
         type: str

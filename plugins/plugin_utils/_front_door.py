@@ -16,13 +16,15 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.targe
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import FrontDoor
 
 
-def front_door(verify: t.Mapping[str, t.Any], serving: str | None = None, revision: str | None = None) -> FrontDoor:
-    """Return the front door of C(verify).
+def front_door(verify: t.Mapping[str, t.Any], serving: str | None = None, revision: str | None = None) -> FrontDoor | None:
+    """Return the front door of C(verify), None where it names no URL and the balancers' counters have to do.
 
     Without C(verify.slots), what answers now is the value of C(serving), the slot that has all the traffic; the other
     slot's value is its own name where that is what the header says, else C(revision). Raises ReleaseError with one
     sentence when the option is wrong or the door does not answer.
     """
+    if not verify.get("url"):
+        return None
     source = revision_source(verify.get("header"), verify.get("json_path"))
     if not source:
         raise ReleaseError("verify names neither header nor json_path: nothing tells the slots apart")

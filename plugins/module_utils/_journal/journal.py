@@ -78,7 +78,8 @@ class Journal:
     ) -> Answer:
         """Take the lock and open the release; C(names) (environment, app) complete the owner."""
         who = {**owner, **(names or {})}
-        return self._change(key, lambda now, known: core.acquire(known, key, who, ttl, release, now, command, int(floor)))
+        least = int(floor)
+        return self._change(key, lambda now, known: core.acquire(known, key, who, ttl, release, now, command, least))
 
     def heartbeat(
         self,
