@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COLLECTION = Path("ansible_collections/zerodowntime/bluegreen")
-RUNS_KEPT = 5
+RUNS_KEPT = 10
 
 
 def search_path(*first: Path) -> str:
