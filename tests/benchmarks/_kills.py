@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kills releases of a service under load, before and after each of their writes and at random moments.
 
-    tests/benchmarks/kills --driver haproxy|nginx [--remote] [--random N] [--rows controller,worker:SIGTERM] [--moments N]
+    tests/benchmarks/kills --driver haproxy|nginx [--remote] [--random N] [--rows controller,worker:SIGTERM]
+                           [--moments N]
 
 A row is a victim (the controller, its worker, both, the first process of a PID namespace) and a signal. After each kill
 traffic has to come back by itself where a process of ours lives, and one resume from a fresh process has to end the
@@ -23,10 +24,9 @@ import statistics
 import sys
 import time
 import typing as t
-from pathlib import Path
 
 from tests import conftest  # noqa: F401  # makes the collection importable, here and in child processes
-from tests.lab.hosts.killing import SIGNALS, VICTIMS, Ground, Kill, killed_at, moments, no_container
+from tests.lab.hosts.killing import SIGNALS, VICTIMS, Clients, Ground, Kill, Missed, killed_at, moments, no_container
 
 COUNTS = ("half_switched", "wrong_slot", "unexplained")
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rows, left_out = wanted(options.rows)
-    with Ground(options.driver, options.remote) as ground, Clients(ground) as clients:
+    with Ground(options.driver, options.remote) as ground, Clients(ground.doors(), ground.folder) as clients:
         kills = list(all_kills(ground, rows, options.random, options.moments, random.Random(options.seed)))
         dropped, requests = clients.counted()
     print(json.dumps({**figures(kills), "dropped": dropped, "requests": requests, **topology(options),
@@ -77,10 +77,12 @@ def all_kills(
     plan += [(row, rng.uniform(0, seconds)) for row in itertools.islice(itertools.cycle(rows), chance)]
     for number, ((victim, signal_name), moment) in enumerate(plan, start=1):
         began = time.monotonic()
-        kill = killed_at(ground, victim, signal_name, moment)
-        line = f"{number}/{len(plan)} {victim} {signal_name} at {moment if isinstance(moment, str) else f'{moment:.2f} s'}"
-        if kill is None:
-            say(f"{line}: it never came to that")
+        where = moment if isinstance(moment, str) else f"{moment:.2f} s"
+        line = f"{number}/{len(plan)} {victim} {signal_name} at {where}"
+        try:
+            kill = killed_at(ground, victim, signal_name, moment)
+        except Missed as error:
+            say(f"{line}: it never came to that, {error}")
             continue
         took = f"back after {kill.restore_ms:.0f} ms" if kill.restore_ms is not None else "nothing to put back"
         say(f"{line}: {took}, {kill.outcome} ({time.monotonic() - began:.1f} s){''.join(f'; {n}' for n in kill.notes)}")
@@ -110,35 +112,6 @@ def topology(options: argparse.Namespace) -> dict[str, str]:
     """Return what the times depend on."""
     where = "two machines over SSH" if options.remote else "one balancer in process"
     return {"driver": options.driver, "topology": where}
-
-
-class Clients:
-    """A strict client for each balancer, in processes of their own that outlive every kill."""
-
-    def __init__(self, ground: Ground, rate: float = 40.0) -> None:
-        self._reports = [str(ground.folder / f"client-{n}.json") for n, _door in enumerate(ground.doors())]
-        self._doors, self._rate = ground.doors(), rate
-
-    def __enter__(self) -> Clients:
-        from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load import detached
-        from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.client import Load
-        from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.revision import RevisionSource
-
-        self._detached = detached
-        for door, report in zip(self._doors, self._reports, strict=True):
-            load = Load(f"{door}/", self._rate, revision=RevisionSource(header="X-Version"), post_path="/")
-            detached.start_by_fork(detached.order(load, report, 24 * 3600.0, beside=0))
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        for report in self._reports:
-            if Path(report).exists():
-                self._detached.finish(report, say)
-
-    def counted(self) -> tuple[int, int]:
-        """End the clients and return how many requests were dropped, and how many were sent."""
-        found = [self._detached.finish(report, say) for report in self._reports]
-        return sum(one["dropped"] for one in found), sum(one["requests"] for one in found)
 
 
 def say(line: str) -> None:

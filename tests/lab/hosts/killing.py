@@ -38,7 +38,7 @@ VICTIMS = ("controller", "worker", "both", "container")
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 
 Weights = dict[str, int]
-Live = tuple[t.Optional[Weights], ...]
+Live = tuple[Weights | None, ...]
 
 # What a release of this lab takes at most, and a run that was killed until nothing of it lives.
 RUN_SECONDS = 90.0
@@ -199,7 +199,7 @@ class Ground(World):
             release_traffic={f"{self.driver}_traffic": options},
             # The slots answer with the same revision for ever; what tells them apart is their name.
             release_verify={"url": f"{self.balancers[0].url}/", "header": "X-Slot"},
-            release_journal={"store": "file", "path": str(self.folder / "journal"), "ttl": "12s"},
+            release_journal={"store": "file", "path": str(self.folder / "journal"), "ttl": "6s"},
             **self.variables,
         )
         return inventory
@@ -470,15 +470,47 @@ def moments(ground: Ground) -> tuple[list[str], float]:
     return names, took
 
 
-def killed_at(ground: Ground, victim: str, number: str, moment: str | float) -> Kill | None:
-    """Kill one release at C(moment), its name or seconds after the start; None when it never came to that."""
+class Clients:
+    """A strict client for each front door, in processes of their own that outlive every kill."""
+
+    def __init__(self, doors: t.Sequence[str], folder: Path, rate: float = 40.0) -> None:
+        self._reports = {door: str(folder / f"client-{number}.json") for number, door in enumerate(doors)}
+        self._rate = rate
+
+    def __enter__(self) -> Clients:
+        # Not at the top: tests/conftest.py has to make the collection importable first.
+        from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load import detached
+        from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.client import Load
+        from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.revision import RevisionSource
+
+        self._detached = detached
+        for door, report in self._reports.items():
+            load = Load(f"{door}/", self._rate, revision=RevisionSource(header="X-Version"), post_path="/")
+            detached.start_by_fork(detached.order(load, report, 24 * 3600.0))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.counted()
+
+    def counted(self) -> tuple[int, int]:
+        """End the clients and return how many requests were dropped, and how many were sent."""
+        found = [self._detached.finish(report, lambda line: None) for report in self._reports.values()]
+        return sum(one["dropped"] for one in found), sum(one["requests"] for one in found)
+
+
+class Missed(Exception):
+    """The run ended before the moment came."""
+
+
+def killed_at(ground: Ground, victim: str, number: str, moment: str | float) -> Kill:
+    """Kill one release at C(moment), its name or seconds after the start. Raises Missed, with what the run said."""
     run = ground.deploy(container=victim == "container")
     try:
         name = _wait_for(run, moment)
         hit = run.kill(victim, signal.Signals[number]) if name else None
         if hit is None:
-            run.end()
-            return None
+            status = run.end()
+            raise Missed(f"exit status {status}" + (f"\n{run.log.read_text()}" if status else ""))
         kill = Kill(victim, number, t.cast(str, name), run.recorded)
         _watch_traffic(ground, run, kill, hit[1])
         _judge(ground, kill, "before resume")

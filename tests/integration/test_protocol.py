@@ -1,0 +1,356 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several processes at one release: one holds it, the others are told, wait, command or take over; none writes late."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+import typing as t
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.hosts.killing import Ground, Run
+from tests.lab.hosts.world import World
+
+PATIENCE = 60.0
+# A gate that can never decide: it holds each step until an operator does.
+HELD = {
+    "release_steps": [10, 50, 100],
+    "release_gate": {
+        "preset": "http",
+        "source": {"haproxy": {}},
+        "initial_delay": "0",
+        "min_duration": "0",
+        "min_step_duration": "0",
+        "max_duration": "2s",
+        "min_requests": 1000000,
+    },
+}
+HOLD = ("-e", json.dumps(HELD))
+BAKE = ("-e", "release_bake_time=10m")
+
+
+def needs_haproxy() -> None:
+    if not shutil.which("haproxy", path="/usr/sbin:/usr/bin:/usr/local/bin:/usr/local/sbin"):
+        pytest.skip("needs haproxy")
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[Ground]:
+    """Both slots run all the time, and a release takes seconds."""
+    needs_haproxy()
+    with Ground() as ground:
+        yield ground
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[World]:
+    """Slots that are started and stopped by a user's own tasks."""
+    needs_haproxy()
+    with World(variables={"release_steps": [50, 100], "release_bake_time": "0"}) as world:
+        for revision in ("v1", "v2", "v3"):
+            world.build(revision)
+        assert world.run("deploy", "-e", "release_revision=v1") == 0
+        yield world
+
+
+def until(true: Callable[[], t.Any], what: str, seconds: float = PATIENCE) -> None:
+    give_up = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < give_up, f"never: {what}"
+        time.sleep(0.05)
+
+
+def at(run: Run, moment: str) -> Run:
+    """Return the run when the moment has come."""
+    for name in run.sights.until(PATIENCE, run.ended):
+        if name == moment:
+            return run
+    raise AssertionError(f"it never came to {moment!r}:\n{run.log.read_text()}")
+
+
+def baking(ground: Ground, *options: str) -> Run:
+    """Start a release and return it when it has all the traffic and bakes."""
+    return at(ground.deploy(False, *BAKE, *options), "done 2")
+
+
+def playbook(ground: World, name: str, *options: str) -> tuple[int, str]:
+    said: list[str] = []
+    status = ground.run(name, *options, say=said.append)
+    return status, "\n".join(said)
+
+
+def entries(ground: Ground) -> list[dict[str, t.Any]]:
+    return t.cast("list[dict[str, t.Any]]", ground.release()["entries"])
+
+
+def end(ground: Ground, run: Run) -> None:
+    """End a release that a test has only begun."""
+    assert playbook(ground, "abort")[0] == 0
+    run.end()
+
+
+# ---- one winner
+
+
+def test_of_two_controllers_at_once_one_releases_and_the_other_is_told_who_holds_it(quick: Ground) -> None:
+    before = len((quick.document() or {})["releases"])
+    runs = [quick.deploy(), quick.deploy()]
+    statuses = [run.end() for run in runs]
+    assert sorted(status == 0 for status in statuses) == [False, True], [run.log.read_text() for run in runs]
+    loser = runs[0 if statuses[0] else 1]
+    winner = runs[1 if statuses[0] else 0]
+    assert "is held by run" in loser.log.read_text()
+    document = t.cast("dict[str, t.Any]", quick.document())
+    assert len(document["releases"]) == before + 1
+    assert (quick.release()["revision"], quick.release()["outcome"]) == (winner.revision, "Promoted")
+
+
+def test_a_write_that_lands_after_the_restore_is_refused(quick: Ground) -> None:
+    from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _traffic
+    from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import forward_number
+    from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Refused
+    from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._haproxy.driver import HAProxyTraffic
+
+    run = at(quick.deploy(False, *BAKE), "done 1")
+    fence = forward_number(t.cast("dict[str, t.Any]", quick.document())["fence"])
+    end(quick, run)
+    options = {"persist": True, "timeout": 5.0, **quick.balancers[0].options}
+    canary = quick.release()["canary"]
+    late = {"weights": {"blue": 50, "green": 50}, "expect": run.recorded, "fence": fence}
+    with pytest.raises(Refused, match="a newer writer was here"):
+        _traffic.move(HAProxyTraffic(options), late)
+    assert t.cast("dict[str, int]", quick.live()[0])[canary] == 0
+
+
+def test_of_two_takers_of_an_expired_lock_one_takes_it(quick: Ground) -> None:
+    run = at(quick.deploy(False, *BAKE), "done 1")
+    run.kill("both", signal.SIGKILL)
+    run.end()
+    takers = [quick.start("resume"), quick.start("resume")]
+    said = [taker.communicate(timeout=PATIENCE)[0] for taker in takers]
+    assert [entry["kind"] for entry in entries(quick)].count("taken_over") == 1, said
+    assert any(taker.returncode == 0 for taker in takers), said
+    assert (quick.release()["outcome"], (quick.document() or {})["lock"]) == ("RolledBack", None), said
+
+
+def test_a_run_that_was_stopped_past_its_ttl_writes_nothing_when_it_goes_on(quick: Ground) -> None:
+    run = baking(quick)
+    time.sleep(1)  # it is to sleep, not to hold the lock of the journal's file
+    processes = [run.process.pid, *run.workers]
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    until(lambda: quick.live()[0] == run.recorded, "the lease puts the traffic back")
+    status, said = playbook(quick, "resume")
+    assert status == 0, said
+    assert "silent for" in said, f"{quick.document()}\n{run.log.read_text()}"
+    entry, map_then = quick.release()["entry"], quick.balancers[0].map.read_bytes()
+    for pid in processes:
+        os.kill(pid, signal.SIGCONT)
+    assert run.end() != 0
+    assert (quick.release()["outcome"], quick.release()["entry"]) == ("RolledBack", entry), run.log.read_text()
+    assert quick.balancers[0].map.read_bytes() == map_then
+    assert "took it over with resume" in run.log.read_text()
+
+
+def test_resume_without_the_journal_fails_in_its_sentence(quick: Ground) -> None:
+    (journal,) = (quick.folder / "journal").glob("*.json")
+    content = journal.read_bytes()
+    journal.write_text("torn")
+    try:
+        status, said = playbook(quick, "resume")
+    finally:
+        journal.write_bytes(content)
+    assert status != 0
+    assert "is not a journal" in said
+
+
+def test_resume_of_a_living_run_says_so_and_touches_nothing(quick: Ground) -> None:
+    run = baking(quick)
+    live = quick.live()
+    status, said = playbook(quick, "resume")
+    assert status != 0
+    assert "its run is alive" in said
+    assert quick.live() == live
+    end(quick, run)
+
+
+# ---- commands
+
+
+def test_abort_from_another_process_ends_a_staging(quick: Ground) -> None:
+    slow = quick.folder / "slow.yml"
+    slow.write_text("- name: Start slowly\n  ansible.builtin.command: sleep 300\n")
+    run = at(quick.deploy(False, "-e", f"release_hosts_start={slow}"), "hook_begun start")
+    status, said = playbook(quick, "abort", "-e", "release_reason=unwanted")
+    assert status == 0, said
+    assert run.end() != 0
+    assert quick.live()[0] == run.recorded
+    assert (quick.release()["outcome"], (quick.document() or {})["lock"]) == ("Aborted", None)
+    assert "unwanted" in run.log.read_text()
+
+
+def test_abort_from_another_process_ends_a_bake_at_100_percent(quick: Ground) -> None:
+    run = baking(quick)
+    status, said = playbook(quick, "abort")
+    assert status == 0, said
+    assert run.end() != 0
+    assert (quick.release()["outcome"], quick.live()[0]) == ("Aborted", run.recorded)
+
+
+def test_abort_of_what_is_promoted_is_refused_and_names_rollback(quick: Ground) -> None:
+    assert quick.deploy().end() == 0
+    live = quick.live()
+    status, said = playbook(quick, "abort")
+    assert status != 0
+    assert "run rollback" in said
+    assert quick.live() == live
+
+
+def held(ground: Ground) -> Run:
+    """Start a release and return it when it is paused at its first step."""
+    run = ground.deploy(False, *HOLD)
+    until(lambda: ground.release()["revision"] == run.revision and paused(ground, 1), "paused at step 1")
+    return run
+
+
+def paused(ground: Ground, step: int) -> bool:
+    release = ground.release()
+    return (release["phase"], release["step"]) == ("Paused", step)
+
+
+def test_abort_from_another_process_ends_a_step(quick: Ground) -> None:
+    run = held(quick)
+    status, said = playbook(quick, "abort")
+    assert status == 0, said
+    assert run.end() != 0
+    assert (quick.release()["outcome"], quick.live()[0]) == ("Aborted", run.recorded)
+
+
+def test_promote_counts_once_and_only_for_the_step_it_names(quick: Ground) -> None:
+    run = held(quick)
+    both = [quick.start("promote", "-e", "release_step=1") for _number in range(2)]
+    for promote in both:
+        promote.communicate(timeout=PATIENCE)
+    assert any(promote.returncode == 0 for promote in both)
+    until(lambda: paused(quick, 2), "paused at step 2")
+    status, said = playbook(quick, "promote", "-e", "release_step=1")
+    assert status != 0, said
+    assert "was meant for step 1" in said
+    time.sleep(3)
+    assert paused(quick, 2)
+    end(quick, run)
+
+
+# ---- a second deploy
+
+
+def test_a_second_deploy_fails_at_once_when_that_is_asked(quick: Ground) -> None:
+    run = baking(quick)
+    second = quick.deploy()
+    assert second.end() != 0
+    assert "is held by run" in second.log.read_text()
+    assert quick.release()["revision"] == run.revision
+    end(quick, run)
+
+
+def test_a_second_deploy_waits_when_that_is_asked(quick: Ground) -> None:
+    first = at(quick.deploy(False, "-e", "release_bake_time=8s"), "done 2")
+    second = quick.deploy(False, "-e", "release_on_busy=wait")
+    assert (first.end(), second.end()) == (0, 0), second.log.read_text()
+    document = t.cast("dict[str, t.Any]", quick.document())
+    last = [(known["revision"], known["outcome"]) for known in document["releases"][-2:]]
+    assert last == [(first.revision, "Promoted"), (second.revision, "Promoted")]
+
+
+def test_a_second_deploy_aborts_the_first_when_that_is_asked(quick: Ground) -> None:
+    first = baking(quick)
+    second = quick.deploy(False, "-e", "release_on_busy=abort_first")
+    assert first.end() != 0
+    assert second.end() == 0, second.log.read_text()
+    document = t.cast("dict[str, t.Any]", quick.document())
+    last = [(known["revision"], known["outcome"]) for known in document["releases"][-2:]]
+    assert last == [(first.revision, "Aborted"), (second.revision, "Promoted")]
+
+
+# ---- rollback, sweep, status
+
+
+def serving(world: World) -> str:
+    """Return the slot with all the traffic."""
+    return next(slot for slot, percent in world.weights().items() if percent == 100)
+
+
+def running(world: World, slot: str) -> bool:
+    return (world.folder / "machines" / f"{slot}1" / "shop.pid").exists()
+
+
+def revision(world: World) -> str:
+    """Return what the front door answers with."""
+    command = ["curl", "-s", "-o", "/dev/null", "-w", "%header{x-version}", world.balancer.url]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_rollback_within_the_window_is_one_switch_and_the_second_one_changes_nothing(real: World) -> None:
+    before = serving(real)
+    assert real.run("deploy", "-e", "release_revision=v2", "-e", "release_rollback_window=1h") == 0
+    assert running(real, before)
+    assert real.run("rollback") == 0
+    assert serving(real) == before
+    map_then = real.balancer.map.read_bytes()
+    assert real.run("rollback") == 0
+    assert real.balancer.map.read_bytes() == map_then
+
+
+def test_rollback_after_the_window_stages_the_recorded_revision_again(real: World) -> None:
+    before, version = serving(real), revision(real)
+    assert real.run("deploy", "-e", "release_revision=v3") == 0
+    assert not running(real, before)
+    assert revision(real) == "v3"
+    status, said = playbook(real, "rollback")
+    assert status == 0, said
+    assert (serving(real), revision(real)) == (before, version)
+
+
+def test_sweep_retires_the_old_slot_when_its_window_is_over_and_not_before(real: World) -> None:
+    before = serving(real)
+    assert real.run("deploy", "-e", "release_revision=v2", "-e", "release_rollback_window=20s") == 0
+    assert running(real, before)
+    assert real.run("sweep") == 0
+    assert running(real, before)
+    time.sleep(20)
+    assert real.run("sweep") == 0
+    assert not running(real, before)
+    assert serving(real) != before
+
+
+def test_sweep_ends_what_a_dead_run_left_behind(quick: Ground) -> None:
+    run = at(quick.deploy(False, *BAKE), "done 1")
+    run.kill("both", signal.SIGKILL)
+    run.end()
+    status, said = playbook(quick, "sweep")
+    assert status == 0, said
+    assert (quick.release()["outcome"], quick.live()[0]) == ("RolledBack", run.recorded)
+
+
+def test_status_needs_no_journal(quick: Ground) -> None:
+    journal, aside = quick.folder / "journal", quick.folder / "aside"
+    journal.rename(aside)
+    try:
+        status, said = playbook(quick, "status")
+    finally:
+        if journal.exists():
+            shutil.rmtree(journal)
+        Path(aside).rename(journal)
+    assert status == 0, said
+    live = t.cast("dict[str, int]", quick.live()[0])
+    assert f"traffic   blue {live['blue']} / green {live['green']}" in said
+    assert "never released" in said
