@@ -28,6 +28,7 @@ class TrafficAction(ReleaseAction):
         options = {name: params[name] for name in (*self.DRIVER.spec, "machines") if params.get(name) is not None}
         balancers = open_balancers(self, {self.DRIVER.name: options}, task_vars)
         weights, expect = _asked(params)
+        proof = _proof_of(params["verify"])  # what is wrong with it is said before anything is written
         moved: dict[str, dict[str, t.Any]]
         if self._task.check_mode:
             moved = {balancer.name: self._plan(balancer, params) for balancer in balancers.members}
@@ -36,7 +37,7 @@ class TrafficAction(ReleaseAction):
         result = _merge(moved)
         if not self._task.check_mode:
             before = parse(result["before"]["weights"]) if result["before"]["weights"] else weights
-            result.update(self._prove(balancers, after(moved), weights, before, params["verify"]))
+            result.update(proof(after(moved), balancers.observe, weights, before).plain())
             if result["verified"] == "refuted":
                 raise ReleaseError(
                     f"{result['identity']}: written, but traffic did not follow: {result['verified_by']}"
@@ -48,21 +49,6 @@ class TrafficAction(ReleaseAction):
         if isinstance(balancer, InProcess):
             return balancer.move(asked, check_mode=True)
         return t.cast("dict[str, t.Any]", balancer.move(asked))  # the module sees the task's check mode itself
-
-    def _prove(
-        self,
-        balancers: Balancers,
-        moved: Sight,
-        weights: Weights,
-        before: Weights,
-        verify: dict[str, t.Any] | None,
-    ) -> dict[str, str]:
-        if verify is None:
-            return {"verified": "unverifiable", "verified_by": "verify was not asked for"}
-        door = front_door(verify)
-        return _verify.prove(
-            moved, balancers.observe, weights, before, door, seconds(verify["patience"]), time.monotonic, time.sleep
-        ).plain()
 
 
 class TrafficInfoAction(ReleaseAction):
@@ -83,6 +69,22 @@ class TrafficInfoAction(ReleaseAction):
             "fence": sight.fence,
             "balancers": dict(sight.views),
         }
+
+
+def _proof_of(
+    verify: dict[str, t.Any] | None,
+) -> t.Callable[[Sight, t.Callable[[], Sight], Weights, Weights], _verify.Proof]:
+    """Return what proves a move as C(verify) says. Raises ReleaseError when that option is wrong."""
+    if verify is None:
+        return lambda moved, observe, asked, before: _verify.Proof("unverifiable", "verify was not asked for")
+    door = front_door(verify)
+    try:
+        patience = seconds(verify["patience"])
+    except ValueError as error:
+        raise ReleaseError(f"verify.patience: {error}") from error
+    return lambda moved, observe, asked, before: _verify.prove(
+        moved, observe, asked, before, door, patience, time.monotonic, time.sleep
+    )
 
 
 def _asked(params: dict[str, t.Any]) -> tuple[Weights, list[Weights]]:
