@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
-import types
 import typing as t
 from pathlib import Path
 
@@ -23,9 +23,10 @@ BLUE, SPLIT = {"blue": 100, "green": 0}, {"blue": 60, "green": 40}
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Any:
     block = next(block for block in page("writing-a-driver").blocks if block.language == "python")
-    module = types.ModuleType("shelf")
-    monkeypatch.setitem(sys.modules, "shelf", module)
-    exec(compile(block.text, str(block), "exec"), module.__dict__)
+    (tmp_path / "shelf_driver.py").write_text(block.text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "shelf_driver", raising=False)
+    module = importlib.import_module("shelf_driver")
     path = tmp_path / "weights.json"
     path.write_text(json.dumps({**BLUE, "fence": 3}) + "\n")
     return module.ShelfTraffic({"path": str(path)})
