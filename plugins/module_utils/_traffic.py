@@ -19,7 +19,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weigh
     SLOTS,
     Weights,
     parse,
-    parse_any,
+    parse_expect,
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
 
@@ -117,7 +117,7 @@ def move(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = False
     """
     try:
         weights = parse(params["weights"])
-        expected = parse_any(params["expect"]) if params.get("expect") else []
+        expected = parse_expect(params.get("expect"))
     except ValueError as error:
         raise ReleaseError(f"{driver.name}: {error}") from error
     force = bool(params.get("force"))

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _traffic, _verify
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight, after
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, parse, parse_any
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, parse, parse_expect
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import front_door
@@ -89,7 +89,7 @@ def _proof_of(
 
 def _asked(params: dict[str, t.Any]) -> tuple[Weights, list[Weights]]:
     try:
-        return parse(params["weights"]), parse_any(params["expect"]) if params["expect"] else []
+        return parse(params["weights"]), parse_expect(params["expect"])
     except ValueError as error:
         raise ReleaseError(str(error)) from error
 

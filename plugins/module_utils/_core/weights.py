@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -70,9 +71,20 @@ def parse(value: t.Any) -> Weights:
     return Weights(blue, green)
 
 
-def parse_any(value: t.Any) -> list[Weights]:
-    """Return the alternatives in C(value): one mapping, or a list of them. Raises ValueError as C(parse) does."""
-    return [parse(item) for item in value] if isinstance(value, (list, tuple)) else [parse(value)]
+def parse_expect(value: t.Any) -> list[Weights]:
+    """Return the weights one of which has to stand, from one mapping or a list of them; none when nothing was said.
+
+    Raises ValueError as C(parse) does, and for an empty list: a guard that is asked for and empty is a mistake.
+    """
+    if value is None or value == "":
+        return []
+    items = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not items:
+        raise ValueError("expect is an empty list: name the weights that must stand, or leave it out")
+    try:
+        return [parse(item) for item in items]
+    except ValueError as error:
+        raise ValueError(f"expect: {error}") from error
 
 
 def parse_steps(value: t.Any) -> list[int]:
@@ -93,7 +105,7 @@ def parse_steps(value: t.Any) -> list[int]:
 
 def _percent(value: t.Any, what: str) -> int:
     text = str(value).strip()
-    if isinstance(value, bool) or not text.lstrip("-").isdigit():
+    if isinstance(value, bool) or not re.fullmatch("-?[0-9]+", text):
         raise ValueError(f"{what} is {value!r}: a weight is a whole number from 0 to 100")
     number = int(text)
     if not 0 <= number <= 100:
