@@ -110,7 +110,8 @@ class Balancers:
                 )
             except ReleaseError as error:
                 stuck = self._put_back(done, weights, fence)
-                tail = f"; put back {', '.join(done)}" if done else ""
+                back = [name for name in done if name not in stuck]
+                tail = f"; put back {', '.join(back)}" if back else ""
                 tail += f"; could not put back {', '.join(stuck)}" if stuck else ""
                 raise type(error)(f"{error}{tail}") from error
         return done
@@ -155,10 +156,14 @@ class Balancers:
         return answers
 
     def _put_back(self, done: t.Mapping[str, Result], weights: Weights, fence: t.Optional[int]) -> list[str]:
+        """Return the names of those that keep the new weights."""
         stuck = []
         for balancer in self.members:
-            before = done[balancer.name]["before"]["weights"] if balancer.name in done else None
-            if before is None:
+            if balancer.name not in done:
+                continue
+            before = done[balancer.name]["before"]["weights"]
+            if before is None:  # what stood there was not one of ours
+                stuck.append(balancer.name)
                 continue
             try:
                 balancer.move({"weights": before, "expect": weights.plain(), "fence": fence})
