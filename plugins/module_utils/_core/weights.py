@@ -48,7 +48,7 @@ def split(slot: str, percent: int) -> Weights:
     """
     if slot not in SLOTS:
         raise ValueError(f"unknown slot {slot!r}: the slots are blue and green")
-    return parse({slot: percent, other(slot): 100 - percent})
+    return parse({slot: percent, other(slot): 100 - _percent(percent, slot)})
 
 
 def parse(value: t.Any) -> Weights:
