@@ -206,7 +206,7 @@ def together(views: t.Mapping[str, Result]) -> Sight:
     distinct = set(seen.values())
     troubles = [f"{name}: {view['trouble']}" for name, view in views.items() if view["trouble"]]
     if len(distinct) > 1:
-        each = ", ".join(f"{name} has {weights}" for name, weights in seen.items())
+        each = ", ".join(f"{name} has {weights or 'none of ours'}" for name, weights in seen.items())
         troubles.insert(0, f"the balancers disagree: {each}")
     return Sight(weights=distinct.pop() if len(distinct) == 1 else None, trouble="; ".join(troubles), views=views)
 
