@@ -25,6 +25,8 @@ POLL = 0.1
 # Who is killed between its result and its end has sent one, which may still be on its way.
 GRACE = 1.0
 UNKNOWN = 256
+# A worker holds the queue to the controller for microseconds; who holds it so long is dead.
+HOLD = 10.0
 
 
 def watch() -> None:
@@ -63,7 +65,14 @@ def _fail(worker: t.Any, status: int) -> None:
     host, task = worker._host, worker._task
     strategies = (thing for thing in gc.get_objects() if hasattr(type(thing), "_queue_task"))
     if any((host.name, task._uuid) in strategy._queued_task_cache for strategy in strategies):
+        _free(worker._final_q)
         _send(worker._final_q, host, task, {"failed": True, "msg": _sentence(status)})
+
+
+def _free(queue: t.Any) -> None:
+    """Give the queue back to the living when its last writer was killed in the middle of it."""
+    queue._wlock.acquire(timeout=HOLD)
+    queue._wlock.release()
 
 
 def _send(queue: t.Any, host: t.Any, task: t.Any, result: dict[str, t.Any]) -> None:
