@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--moments", type=int, metavar="N", help="at most N moments in each row, evenly spread")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    rows, left_out = wanted(options.rows)
+    rows, left_out = wanted(options.rows, options)
     with Ground(options.driver, options.remote) as ground, Clients(ground.doors(), ground.folder) as clients:
         kills = list(all_kills(ground, rows, options.random, options.moments, random.Random(options.seed)))
         dropped, requests = clients.counted()
@@ -51,7 +51,7 @@ def main() -> None:
                       "rows": [row_of(row, kills) for row in rows], "left_out": left_out}))  # fmt: skip
 
 
-def wanted(text: str) -> tuple[list[Row], dict[str, str]]:
+def wanted(text: str, options: argparse.Namespace) -> tuple[list[Row], dict[str, str]]:
     """Return the rows that C(text) names and this machine can make, and why the others are left out."""
     chosen = [part.partition(":") for part in text.split(",")] if text else [(victim, "", "") for victim in VICTIMS]
     rows = [
@@ -63,6 +63,8 @@ def wanted(text: str) -> tuple[list[Row], dict[str, str]]:
     if not rows:
         raise SystemExit(f"--rows takes {', '.join(VICTIMS)}, with :{', :'.join(SIGNALS)}")
     why = no_container() if any(victim == "container" for victim, _signal in rows) else ""
+    if options.driver == "nginx" and not options.remote:
+        why = "from within a container nginx's processes are not to be seen: name its machine, as --remote does"
     return [row for row in rows if not (why and row[0] == "container")], {"container": why} if why else {}
 
 
