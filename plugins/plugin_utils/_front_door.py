@@ -23,9 +23,11 @@ def front_door(verify: t.Mapping[str, t.Any], serving: str | None = None, revisi
     slot's value is its own name where that is what the header says, else C(revision). Raises ReleaseError with one
     sentence when the option is wrong or the door does not answer.
     """
-    if not verify.get("url"):
-        return None
     source = revision_source(verify.get("header"), verify.get("json_path"))
+    if not verify.get("url"):
+        if source:
+            raise ReleaseError("verify names no url: nobody can be asked for what tells the slots apart")
+        return None
     if not source:
         raise ReleaseError("verify names neither header nor json_path: nothing tells the slots apart")
     url = verify["url"]

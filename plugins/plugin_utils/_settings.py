@@ -14,11 +14,13 @@ import typing as t
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, parse_steps
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.options import STORE
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.settings import parse as parse_gate
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic_module import VERIFY_SPEC
 
 HOOKS = ("before_stage", "after_stage", "before_shift", "after_promote", "after_rollback", "after_rollback_window")
 PLATFORMS = ("hosts",)
@@ -99,7 +101,7 @@ def one_traffic(value: t.Any) -> dict[str, t.Any]:
 def per_slot(value: t.Any) -> dict[str, t.Any]:
     """Return a mapping with both slots. Raises ValueError."""
     found = mapping(value)
-    if sorted(found) != sorted(SLOTS):
+    if set(found) != set(SLOTS):
         raise ValueError(f"names {', '.join(map(str, found)) or 'no slot'}; it takes blue and green")
     return found
 
@@ -108,6 +110,19 @@ def gate(value: t.Any) -> dict[str, t.Any]:
     """Return the gate as it was written, seen to be right but for what its source answers. Raises SourceError."""
     parse_gate(value)
     return mapping(value)
+
+
+def verify(value: t.Any) -> dict[str, t.Any]:
+    """Return the options by which traffic is proven, as they were written. Raises ValueError for a wrong one."""
+    found = mapping(value)
+    unknown = [name for name in found if name not in VERIFY_SPEC["options"]]
+    if unknown:
+        raise ValueError(f"has no option {unknown[0]!r}; there are {', '.join(VERIFY_SPEC['options'])}")
+    result = ArgumentSpecValidator(VERIFY_SPEC["options"]).validate(found)
+    if result.error_messages:
+        raise ValueError(result.error_messages[0])
+    seconds(result.validated_parameters["patience"])
+    return found
 
 
 def hooks(value: t.Any) -> dict[str, str]:
@@ -143,7 +158,7 @@ SETTINGS: dict[str, Setting] = {
     "release_platform": Setting(choice(*PLATFORMS), required=True),
     "release_traffic": Setting(one_traffic, required=True),
     "release_revision": Setting(word),
-    "release_verify": Setting(mapping),
+    "release_verify": Setting(verify),
     "release_preview": Setting(mapping, {"X-Release-Slot": "$slot"}),
     "release_steps": Setting(parse_steps, [100]),
     "release_gate": Setting(gate),

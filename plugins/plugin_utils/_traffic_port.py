@@ -159,6 +159,9 @@ def _on_machine(
 
 def validated(name: str, spec: dict[str, t.Any], options: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return C(options) checked and completed by C(spec). Raises ReleaseError naming the option."""
+    unknown = [option for option in options if option not in spec]
+    if unknown:
+        raise ReleaseError(f"{name} has no option {unknown[0]!r}; there are {', '.join([*spec, 'machines'])}")
     result = ArgumentSpecValidator(spec).validate(options)
     if result.error_messages:
         raise ReleaseError(f"{name}: {result.error_messages[0]}")
