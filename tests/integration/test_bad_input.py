@@ -100,6 +100,7 @@ WRONG: dict[str, Wrong] = {
     "backend": Wrong(r"has no backend shop_gren \(slots.green\); it has .*shop_green", traffic={
         "slots": {"blue": "shop_blue", "green": "shop_gren"},
     }),
+    "traffic-option": Wrong(r"haproxy_traffic has no option 'mapp'; there are socket, slots, map", traffic={"mapp": "/m"}),
     "backend-left-out": Wrong(r"haproxy_traffic: .*green.* found in slots", traffic={"slots": {"blue": "shop_blue"}}),
     "map": Wrong(r"has not loaded the map /nowhere.map: its frontend must read it", traffic={"map": "/nowhere.map"}),
     "key": Wrong(r"the map \S+ has no entry 'till'; run adopt", traffic={"key": "till"}),
@@ -108,6 +109,13 @@ WRONG: dict[str, Wrong] = {
     }),
     "verify-nothing": Wrong(r"verify names neither header nor json_path", {"release_verify": {"url": "{url}/"}}),
     "verify-url": Wrong(r"'shop' is not a URL such as https://", {"release_verify": {"url": "shop", "header": "X-V"}}),
+    "verify-no-url": Wrong(r"verify names no url: nobody can be asked", {"release_verify": {"header": "X-Version"}}),
+    "verify-option": Wrong(r"release_verify has no option 'headers'; there are url, header", {
+        "release_verify": {"url": "{url}/", "headers": "X-Version"},
+    }),
+    "verify-patience": Wrong(r"release_verify is wrong: 'a while' is not a duration; write 300", {
+        "release_verify": {"url": "{url}/", "header": "X-Version", "patience": "a while"},
+    }),
     "verify-closed": Wrong(r"http://127.0.0.1:\d+/: .*refused.*: verify cannot see the front door", {
         "release_verify": {"url": "http://127.0.0.1:{port}/", "header": "X-Version"},
     }),
