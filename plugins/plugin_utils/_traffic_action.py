@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _traffic, _verify
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight, after
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight, after
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, parse, parse_expect
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
