@@ -47,85 +47,155 @@ class Wrong:
 WRONG: dict[str, Wrong] = {
     # What a user types.
     "steps-negative": Wrong(r"release_steps is wrong: a step is -5: .* from 0 to 100", {"release_steps": [-5, 100]}),
-    "steps-text": Wrong(r"release_steps is wrong: a step is 'half': a weight is a whole", {"release_steps": "half,100"}),
+    "steps-text": Wrong(
+        r"release_steps is wrong: a step is 'half': a weight is a whole", {"release_steps": "half,100"}
+    ),
     "steps-above": Wrong(r"release_steps is wrong: a step is 150: .* from 0 to 100", {"release_steps": "50,150"}),
     "steps-falling": Wrong(r"release_steps is wrong: steps 50, 25, 100 do not rise", {"release_steps": "50,25,100"}),
     "revision-number": Wrong(r"release_revision is 1\.1, a float: write it in quotes", {"release_revision": 1.10}),
     "revision-empty": Wrong(r"release_revision is not set: pass it with -e release_rev", {"release_revision": ""}),
-    "duration": Wrong(r"release_bake_time is wrong: '5 minutes' is not a duration; write", {"release_bake_time": "5 minutes"}),
+    "duration": Wrong(
+        r"release_bake_time is wrong: '5 minutes' is not a duration; write", {"release_bake_time": "5 minutes"}
+    ),
     "duration-negative": Wrong(r"release_bake_time is wrong: '-5m' is not a duration", {"release_bake_time": "-5m"}),
     "busy": Wrong(r"release_on_busy is 'never'; it may be fail, wait, abort_first", {"release_on_busy": "never"}),
     "force": Wrong(r"release_force is 'perhaps'; it may be true or false", {"release_force": "perhaps"}),
     "gate-json": Wrong(r"release_gate .*mapping.*JSON string", {"release_gate": '{"preset": "http"}'}),
-    "gate-option": Wrong(r"release_gate is wrong: the gate has no option 'failure_limits'; there are", {
-        "release_gate": {"preset": "http", "source": {"haproxy": {}}, "failure_limits": 3},
-    }),
-    "gate-preset": Wrong(r"release_gate is wrong: the gate has no preset 'fast'; there are", {
-        "release_gate": {"preset": "fast", "source": {"haproxy": {}}},
-    }),
+    "gate-option": Wrong(
+        r"release_gate is wrong: the gate has no option 'failure_limits'; there are",
+        {
+            "release_gate": {"preset": "http", "source": {"haproxy": {}}, "failure_limits": 3},
+        },
+    ),
+    "gate-preset": Wrong(
+        r"release_gate is wrong: the gate has no preset 'fast'; there are",
+        {
+            "release_gate": {"preset": "fast", "source": {"haproxy": {}}},
+        },
+    ),
     "traffic-json": Wrong(r"release_traffic is text, not a mapping: write it as YAML", {"release_traffic": "{}"}),
-    "traffic-two": Wrong(r"release_traffic takes one traffic system with its options", {
-        "release_traffic": {"haproxy_traffic": {}, "nginx_traffic": {}},
-    }),
-    "traffic-name": Wrong(r"unknown traffic system 'haproxy'; there are .*haproxy_traffic", {
-        "release_traffic": {"haproxy": {}},
-    }),
-    "traffic-undefined": Wrong(r"release_traffic cannot be read: .*'nowhere' is undefined", {
-        "release_traffic": {"haproxy_traffic": {"socket": "{{ nowhere.socket }}"}},
-    }),
-    "journal-option": Wrong(r"release_journal has no option 'folder'; there are", {"release_journal": {"folder": "/x"}}),
-    "hook": Wrong(r"release_hooks has no moment 'before_start'; there are", {"release_hooks": {"before_start": "a.yml"}}),
-    "machines": Wrong(r"release_hosts_machines names blue; it takes blue and green", {
-        "release_hosts_machines": {"blue": "shop_blue"},
-    }),
+    "traffic-two": Wrong(
+        r"release_traffic takes one traffic system with its options",
+        {
+            "release_traffic": {"haproxy_traffic": {}, "nginx_traffic": {}},
+        },
+    ),
+    "traffic-name": Wrong(
+        r"unknown traffic system 'haproxy'; there are .*haproxy_traffic",
+        {
+            "release_traffic": {"haproxy": {}},
+        },
+    ),
+    "traffic-undefined": Wrong(
+        r"release_traffic cannot be read: .*'nowhere' is undefined",
+        {
+            "release_traffic": {"haproxy_traffic": {"socket": "{{ nowhere.socket }}"}},
+        },
+    ),
+    "journal-option": Wrong(
+        r"release_journal has no option 'folder'; there are", {"release_journal": {"folder": "/x"}}
+    ),
+    "hook": Wrong(
+        r"release_hooks has no moment 'before_start'; there are", {"release_hooks": {"before_start": "a.yml"}}
+    ),
+    "machines": Wrong(
+        r"release_hosts_machines names blue; it takes blue and green",
+        {
+            "release_hosts_machines": {"blue": "shop_blue"},
+        },
+    ),
     "platform": Wrong(r"release_platform is 'swarm'; it may be hosts", {"release_platform": "swarm"}),
     "app-missing": Wrong(r"release_app is not set: the name of the application", left_out=("release_app",)),
-    "typo": Wrong(r"release_step_s is not a variable of a release: did you mean release_steps\?", {"release_step_s": 5}),
+    "typo": Wrong(
+        r"release_step_s is not a variable of a release: did you mean release_steps\?", {"release_step_s": 5}
+    ),
     # What is not there, or not as it was said to be.
-    "socket-missing": Wrong(r"cannot reach HAProxy at /nowhere/admin.sock: no such socket; is HAProxy running", traffic={
-        "socket": "/nowhere/admin.sock",
-    }),
-    "socket-relative": Wrong(r"'admin.sock' is neither an absolute path of a socket nor host:port", traffic={
-        "socket": "admin.sock",
-    }),
-    "socket-nobody": Wrong(r"cannot reach HAProxy at 127.0.0.1:\d+: nobody listens there; is HAProxy running", traffic={
-        "socket": "127.0.0.1:{port}",
-    }),
-    "socket-closed": Wrong(r"cannot reach HAProxy at \S+closed.sock: permission denied; this user may not open", traffic={
-        "socket": "{other}/closed.sock", "map": "{other}/zerodowntime.map",
-    }),
-    "socket-operator": Wrong(r"the socket \S+operator.sock has level operator: it needs 'level admin'", traffic={
-        "socket": "{other}/operator.sock", "map": "{other}/zerodowntime.map",
-    }),
-    "backend": Wrong(r"has no backend shop_gren \(slots.green\); it has .*shop_green", traffic={
-        "slots": {"blue": "shop_blue", "green": "shop_gren"},
-    }),
-    "traffic-option": Wrong(r"haproxy_traffic has no option 'mapp'; there are socket, slots, map", traffic={"mapp": "/m"}),
+    "socket-missing": Wrong(
+        r"cannot reach HAProxy at /nowhere/admin.sock: no such socket; is HAProxy running",
+        traffic={
+            "socket": "/nowhere/admin.sock",
+        },
+    ),
+    "socket-relative": Wrong(
+        r"'admin.sock' is neither an absolute path of a socket nor host:port",
+        traffic={
+            "socket": "admin.sock",
+        },
+    ),
+    "socket-nobody": Wrong(
+        r"cannot reach HAProxy at 127.0.0.1:\d+: nobody listens there; is HAProxy running",
+        traffic={
+            "socket": "127.0.0.1:{port}",
+        },
+    ),
+    "socket-closed": Wrong(
+        r"cannot reach HAProxy at \S+closed.sock: permission denied; this user may not open",
+        traffic={
+            "socket": "{other}/closed.sock",
+            "map": "{other}/zerodowntime.map",
+        },
+    ),
+    "socket-operator": Wrong(
+        r"the socket \S+operator.sock has level operator: it needs 'level admin'",
+        traffic={
+            "socket": "{other}/operator.sock",
+            "map": "{other}/zerodowntime.map",
+        },
+    ),
+    "backend": Wrong(
+        r"has no backend shop_gren \(slots.green\); it has .*shop_green",
+        traffic={
+            "slots": {"blue": "shop_blue", "green": "shop_gren"},
+        },
+    ),
+    "traffic-option": Wrong(
+        r"haproxy_traffic has no option 'mapp'; there are socket, slots, map", traffic={"mapp": "/m"}
+    ),
     "backend-left-out": Wrong(r"haproxy_traffic: .*green.* found in slots", traffic={"slots": {"blue": "shop_blue"}}),
     "map": Wrong(r"has not loaded the map /nowhere.map: its frontend must read it", traffic={"map": "/nowhere.map"}),
     "key": Wrong(r"the map \S+ has no entry 'till'; run adopt", traffic={"key": "till"}),
-    "header-absent": Wrong(r"X-Nothing absent: verify cannot tell the slots apart", {
-        "release_verify": {"url": "{url}/", "header": "X-Nothing"},
-    }),
+    "header-absent": Wrong(
+        r"X-Nothing absent: verify cannot tell the slots apart",
+        {
+            "release_verify": {"url": "{url}/", "header": "X-Nothing"},
+        },
+    ),
     "verify-nothing": Wrong(r"verify names neither header nor json_path", {"release_verify": {"url": "{url}/"}}),
     "verify-url": Wrong(r"'shop' is not a URL such as https://", {"release_verify": {"url": "shop", "header": "X-V"}}),
     "verify-no-url": Wrong(r"verify names no url: nobody can be asked", {"release_verify": {"header": "X-Version"}}),
-    "verify-option": Wrong(r"release_verify has no option 'headers'; there are url, header", {
-        "release_verify": {"url": "{url}/", "headers": "X-Version"},
-    }),
-    "verify-patience": Wrong(r"release_verify is wrong: 'a while' is not a duration; write 300", {
-        "release_verify": {"url": "{url}/", "header": "X-Version", "patience": "a while"},
-    }),
-    "verify-closed": Wrong(r"http://127.0.0.1:\d+/: .*refused.*: verify cannot see the front door", {
-        "release_verify": {"url": "http://127.0.0.1:{port}/", "header": "X-Version"},
-    }),
-    "journal-locked": Wrong(r"the journal \S+ cannot be used by user \d+, .*: give that user the folder", {
-        "release_journal": {"path": "{other}/locked/journal"},
-    }),
-    "journal-file": Wrong(r"the journal \S+ is not a folder, \S+ is a file", {"release_journal": {"path": "{other}/haproxy.cfg"}}),
-    "journal-full": Wrong(r"the journal \S+ cannot be written, the disk is full: make room", {
-        "release_journal": {"path": "{other}/full/journal"},
-    }),
+    "verify-option": Wrong(
+        r"release_verify has no option 'headers'; there are url, header",
+        {
+            "release_verify": {"url": "{url}/", "headers": "X-Version"},
+        },
+    ),
+    "verify-patience": Wrong(
+        r"release_verify is wrong: 'a while' is not a duration; write 300",
+        {
+            "release_verify": {"url": "{url}/", "header": "X-Version", "patience": "a while"},
+        },
+    ),
+    "verify-closed": Wrong(
+        r"http://127.0.0.1:\d+/: .*refused.*: verify cannot see the front door",
+        {
+            "release_verify": {"url": "http://127.0.0.1:{port}/", "header": "X-Version"},
+        },
+    ),
+    "journal-locked": Wrong(
+        r"the journal \S+ cannot be used by user \d+, .*: give that user the folder",
+        {
+            "release_journal": {"path": "{other}/locked/journal"},
+        },
+    ),
+    "journal-file": Wrong(
+        r"the journal \S+ is not a folder, \S+ is a file", {"release_journal": {"path": "{other}/haproxy.cfg"}}
+    ),
+    "journal-full": Wrong(
+        r"the journal \S+ cannot be written, the disk is full: make room",
+        {
+            "release_journal": {"path": "{other}/full/journal"},
+        },
+    ),
 }
 
 
@@ -151,7 +221,9 @@ def other(world: World) -> Iterator[Path]:
     lab.config.write_text(
         text.replace(
             "global\n",
-            f"global\n    stats socket {closed} mode 000 level admin\n    stats socket {operator} mode 600 level operator\n",
+            "global\n"
+            f"    stats socket {closed} mode 000 level admin\n"
+            f"    stats socket {operator} mode 600 level operator\n",
             1,
         )
     )
@@ -238,7 +310,9 @@ def touched(world: World, other: Path) -> dict[str, t.Any]:
     return {
         "files": {str(path): path.read_bytes() for path in paths if path.is_file()},
         "folders": sorted(str(path) for path in paths if path.is_dir()),
-        "maps": [(place.read_bytes(), place.stat().st_mtime_ns) for place in (world.balancer.map, other / "zerodowntime.map")],
+        "maps": [
+            (place.read_bytes(), place.stat().st_mtime_ns) for place in (world.balancer.map, other / "zerodowntime.map")
+        ],
         "loaded": world.weights(),
         "processes": sorted(processes(world.folder)),
         "beside": sorted(path.name for path in (*world.balancer.map.parent.iterdir(), *other.rglob("*"))),
@@ -268,7 +342,9 @@ def test_no_wrong_environment_shows_a_traceback(deploy: Deploy) -> None:
     assert "site-packages" not in deploy.output
 
 
-@pytest.mark.parametrize(("steps", "read"), [("5,25,50,100", "5 %, 25 %, 50 %, 100 %"), ("10", "10 %, 100 %"), ("", "100 %")])
+@pytest.mark.parametrize(
+    ("steps", "read"), [("5,25,50,100", "5 %, 25 %, 50 %, 100 %"), ("10", "10 %, 100 %"), ("", "100 %")]
+)
 def test_text_from_a_survey_is_read_as_what_it_means(world: World, other: Path, steps: str, read: str) -> None:
     names = ("gate", "bake_time", "on_busy", "force", "reason", "hooks", "certificate", "rollback_window")
     survey = {"release_revision": "v2", "release_steps": steps, **{f"release_{name}": "" for name in names}}
@@ -315,8 +391,14 @@ DIRECT: dict[str, tuple[dict[str, t.Any], str]] = {
     "expect text": ({"expect": "blue"}, "weights are a mapping such as {blue: 90, green: 10}, not 'blue'"),
     "fence": ({"fence": "soon"}, "fence"),
     "backends alike": ({"slots": {"blue": "a", "green": "a"}}, "both slots are the backend a"),
-    "backend words": ({"slots": {"blue": "shop blue", "green": "shop_b"}}, "slots.blue 'shop blue' may hold letters, digits"),
-    "no key": ({"slots": {"blue": "blue", "green": "green"}}, "the two backends share no beginning: name the map's 'key'"),
+    "backend words": (
+        {"slots": {"blue": "shop blue", "green": "shop_b"}},
+        "slots.blue 'shop blue' may hold letters, digits",
+    ),
+    "no key": (
+        {"slots": {"blue": "blue", "green": "green"}},
+        "the two backends share no beginning: name the map's 'key'",
+    ),
     "verify slot": (
         {"verify": {"url": "http://127.0.0.1/", "header": "X-V", "slots": {"red": "v1"}}},
         "verify.slots names 'red': the slots are blue and green",
@@ -332,7 +414,12 @@ DIRECT: dict[str, tuple[dict[str, t.Any], str]] = {
 @pytest.fixture(scope="module")
 def direct(world: World, other: Path) -> Iterator[dict[str, str]]:
     """Call the traffic name in all wrong ways, from one playbook; return the sentences."""
-    right = {"socket": str(other / "admin.sock"), "map": str(other / "zerodowntime.map"), "weights": GREEN, "force": True}
+    right = {
+        "socket": str(other / "admin.sock"),
+        "map": str(other / "zerodowntime.map"),
+        "weights": GREEN,
+        "force": True,
+    }
     right["slots"] = {"blue": "shop_blue", "green": "shop_green"}
     before = touched(world, other)
     found = called("haproxy_traffic", {name: {**right, **wrong} for name, (wrong, _sentence) in DIRECT.items()})

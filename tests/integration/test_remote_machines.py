@@ -132,9 +132,7 @@ def test_a_second_machine_that_is_lost_has_the_first_put_back(
     assert entries(balancers) == ["100:0:1", "100:0:1"]
 
 
-def test_a_second_machine_that_refuses_has_the_first_put_back(
-    project: Playbook, balancers: dict[str, HAProxy]
-) -> None:
+def test_a_second_machine_that_refuses_has_the_first_put_back(project: Playbook, balancers: dict[str, HAProxy]) -> None:
     balancers["lb2"].ask("disable server shop_green/s0")
     sentence = failure(rescued(project, {NAME: {**options(balancers), "weights": GREEN, "expect": BLUE}}))
     assert sentence.startswith("lb2: ")

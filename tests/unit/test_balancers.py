@@ -179,9 +179,7 @@ def view(**values: t.Any) -> dict[str, t.Any]:
 def test_the_trouble_of_each_is_said_with_its_name() -> None:
     sight = together({"lb1": view(weights=None, trouble="no entry"), "lb2": view()})
     assert sight.weights is None
-    assert sight.trouble == (
-        "the balancers disagree: lb1 has none of ours, lb2 has blue 100 / green 0; lb1: no entry"
-    )
+    assert sight.trouble == ("the balancers disagree: lb1 has none of ours, lb2 has blue 100 / green 0; lb1: no entry")
 
 
 @pytest.mark.parametrize(

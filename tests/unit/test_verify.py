@@ -56,9 +56,7 @@ class System:
         view = {"weights": self.real.plain(), "fence": 1, "slots": slots, "trouble": "", "facts": facts}
         return together({"lb1": view})
 
-    def prove(
-        self, asked: Weights, before: Weights, door: FrontDoor | None, patience: float = 2.0
-    ) -> Proof:
+    def prove(self, asked: Weights, before: Weights, door: FrontDoor | None, patience: float = 2.0) -> Proof:
         first = self.observe()
         return prove(first, self.observe, asked, before, door, patience, self.clock.monotonic, self.clock.sleep)
 

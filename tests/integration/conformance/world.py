@@ -150,7 +150,6 @@ class World(abc.ABC):
                 seen[slots.get(answer.headers["X-Version"], str(answer.status))] += 1
         return seen
 
-
     @contextlib.contextmanager
     def nothing_written(self) -> Iterator[None]:
         """Assert that nothing of the system changes within the block."""
@@ -181,6 +180,6 @@ def files(*folders: Path) -> dict[str, t.Any]:
 
 
 def lab_folder() -> Path:
-    """Return a new folder with a short path, as a socket's is shorter than 108 bytes; in memory, where fsync is free."""
+    """Return a new folder with a short path (a socket's has less than 108 bytes), in memory, where fsync is free."""
     memory = Path("/dev/shm")
     return Path(tempfile.mkdtemp(prefix="zdt-case-", dir=memory if os.access(memory, os.W_OK) else "/tmp"))

@@ -21,7 +21,6 @@ from tests.integration.conformance.world import BLUE, SPLIT, World, files
 from tests.lab.hosts.haproxy import free_port
 from tests.lab.hosts.nginx import Nginx, debian_nginx, newest_nginx
 
-
 WORKERS = 2  # as many as the lab's configuration says
 
 
