@@ -35,7 +35,7 @@ class Verdict:
 
 
 class Runner:
-    """Runs steps on as many lanes as the machine has cores for; a step that must be alone waits for the others."""
+    """Runs steps on several lanes: each takes the next one that waits."""
 
     def __init__(self, bench: Bench, lanes: int) -> None:
         self.bench = bench
@@ -45,17 +45,12 @@ class Runner:
         self._running: dict[str, float] = {}
 
     def run(self, chosen: Sequence[Step]) -> None:
-        """Run C(chosen), the shared ones first; fills C(verdicts)."""
-        shared = [step for step in chosen if not step.alone]
-        threads = [threading.Thread(target=self._lane, args=(shared,), daemon=True) for _lane in range(self.lanes)]
+        """Run C(chosen), begun in their order; fills C(verdicts)."""
+        waiting = list(chosen)
+        threads = [threading.Thread(target=self._lane, args=(waiting,), daemon=True) for _lane in range(self.lanes)]
         for thread in threads:
             thread.start()
         self._watch(threads)
-        for step in chosen:
-            if step.alone:
-                thread = threading.Thread(target=self._judge, args=(step,), daemon=True)
-                thread.start()
-                self._watch([thread])
 
     def _lane(self, waiting: list[Step]) -> None:
         while True:

@@ -23,12 +23,11 @@ SERVERS = ("haproxy", "nginx", "prometheus", "ps", "ssh", "sshd")
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that is judged; C(alone) when it measures time or needs the whole machine."""
+    """One thing that is judged."""
 
     name: str
     about: str
     judge: t.Callable[[Job], None]
-    alone: bool = False
 
 
 def steps() -> list[Step]:
@@ -46,13 +45,10 @@ def steps() -> list[Step]:
         *(Step(f"drift-{core}", f"options as documented, {core}", partial(drift, core=core)) for core in ends),
         Step("checks", "these checks themselves", checks),
         Step("importer", "imported without a warning", importer),
-        *(Step(f"unit-{core}", f"unit tests, ansible-core {core}", _pytest("unit", core)) for core in every),
-        *(Step(f"sanity-{core}", f"ansible-test sanity of {core}", partial(sanity, core=core)) for core in every),
-        *(
-            Step(f"integration-{core}", f"real servers, ansible-core {core}", _pytest("integration", core), alone=True)
-            for core in ends
-        ),
-        Step("molecule", "the scenarios of extensions/molecule", molecule, alone=True),
+        *(Step(f"integration-{core}", f"real servers, {core}", _pytest("integration", core)) for core in ends),
+        Step("molecule", "the scenarios of extensions/molecule", molecule),
+        *(Step(f"unit-{core}", f"unit tests, {core}", _pytest("unit", core)) for core in every),
+        *(Step(f"sanity-{core}", f"ansible-test sanity, {core}", partial(sanity, core=core)) for core in every),
     ]
 
 
