@@ -82,7 +82,7 @@ class ActionModule(ReleaseAction):
             judge = self._judge(params, release, sight, probes, task_vars)
             world = World(
                 balancers=balancers,
-                journal=journal,
+                journal=_heeding(guard, journal),
                 say=self.say,
                 sight=sight,
                 prove=_prover(probes.door, params["verify"]),
@@ -147,6 +147,16 @@ class ActionModule(ReleaseAction):
         serving = sight.weights.only() if sight.weights else None
         # Of a first release there is one slot only, and it answers with the new revision already.
         return front_door(params["verify"], serving, release["revision"] if serving != release["canary"] else None)
+
+
+def _heeding(guard: Guard, journal: Port) -> t.Callable[..., t.Mapping[str, t.Any]]:
+    """Return C(journal), which every step asks before it writes, with a last look whether the run was interrupted."""
+
+    def ask(verb: str, **arguments: t.Any) -> t.Mapping[str, t.Any]:
+        guard.check()
+        return journal(verb, **arguments)
+
+    return ask
 
 
 def _parsed(params: dict[str, t.Any]) -> tuple[list[int], dict[str, float]]:

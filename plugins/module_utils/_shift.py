@@ -100,8 +100,11 @@ class World:
     wall: t.Callable[[], float] = time.time
 
 
-class Interrupted(BaseException):
-    """A signal, the death of the controller, or a task timeout ends the run; traffic goes back first."""
+class Interrupted(KeyboardInterrupt):
+    """A signal, the death of the controller, or a task timeout ends the run; traffic goes back first.
+
+    A KeyboardInterrupt, as asyncio swallows every other exception that a signal raises within a callback of its loop.
+    """
 
 
 class Back(Exception):

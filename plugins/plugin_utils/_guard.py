@@ -23,6 +23,7 @@ class Guard:
     def __init__(self) -> None:
         self._parent = os.getppid()
         self._before: dict[int, t.Any] = {}
+        self._pending: Interrupted | None = None
 
     def __enter__(self) -> Guard:
         for number in _SIGNALS:
@@ -44,11 +45,21 @@ class Guard:
 
     def shield(self) -> None:
         """Make this process deaf to signals, the task's own timeout too: a restore runs to its end."""
+        self._pending = None
+        self._deafen()
+
+    def check(self) -> None:
+        """Raise what a signal has raised, if it was lost on the way: nobody sees an exception within C(__del__)."""
+        if self._pending is not None:
+            raise self._pending
+
+    def _deafen(self) -> None:
         for number in (*_SIGNALS, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
 
     def _interrupt(self, number: int, frame: types.FrameType | None) -> None:
         # A SIGTERM follows a SIGINT at once; the second must not hit the restore of the first.
-        self.shield()
+        self._deafen()
         died = number == signal.SIGTERM and self.orphaned
-        raise Interrupted("the controller died" if died else f"{signal.Signals(number).name} received")
+        self._pending = Interrupted("the controller died" if died else f"{signal.Signals(number).name} received")
+        raise self._pending
