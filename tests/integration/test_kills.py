@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The zerodowntime.bluegreen project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A release that is killed puts its traffic back by itself, and one resume ends it: the reduced form of benchmarks/kills."""
+"""A killed release puts its traffic back by itself, and one resume ends it: the reduced form of benchmarks/kills."""
 
 from __future__ import annotations
 

@@ -332,6 +332,19 @@ def test_sweep_retires_the_old_slot_when_its_window_is_over_and_not_before(real:
     assert serving(real) != before
 
 
+def test_resume_takes_down_what_an_interrupted_staging_has_started(real: World) -> None:
+    before, canary = serving(real), next(slot for slot, percent in real.weights().items() if percent == 0)
+    run = real.start("deploy", "-e", "release_revision=v3")
+    until(lambda: running(real, canary), "the canary is started")
+    run.kill()
+    run.communicate(timeout=PATIENCE)
+    status, said = playbook(real, "resume")
+    assert status == 0, said
+    assert not running(real, canary)
+    assert serving(real) == before
+    assert "Healthy (RolledBack)" in said
+
+
 def test_sweep_ends_what_a_dead_run_left_behind(quick: Ground) -> None:
     run = at(quick.deploy(False, *BAKE), "done 1")
     run.kill("both", signal.SIGKILL)
