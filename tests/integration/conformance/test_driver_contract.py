@@ -33,7 +33,7 @@ def test_the_second_call_changes_and_writes_nothing(case: Case) -> None:
     assert again["before"] == again["after"]
 
 
-@on_every_world()
+@on_every_world(where=[HERE])
 def test_a_higher_fence_alone_is_stored_and_is_no_change(case: Case) -> None:
     assert case.move(BLUE, fence=5)["changed"] is False
     assert case.observe()["fence"] == 5
@@ -72,7 +72,7 @@ def test_undo_puts_back_every_byte(case: Case) -> None:
     assert case.world.raw() == before
 
 
-@on_every_world()
+@on_every_world(where=[HERE])
 def test_what_belongs_to_others_stays_byte_for_byte(case: Case) -> None:
     before = case.world.foreign()
     for number, weights in enumerate((SPLIT, GREEN, BLUE)):
@@ -80,7 +80,7 @@ def test_what_belongs_to_others_stays_byte_for_byte(case: Case) -> None:
         assert case.world.foreign() == before
 
 
-@on_every_world()
+@on_every_world(where=[HERE])
 def test_weights_that_are_none_are_refused_by_name(case: Case) -> None:
     # All of them are in the table of the weights' unit tests.
     with case.world.nothing_written():
@@ -112,8 +112,17 @@ def mixed(world: type[World]) -> t.Iterable[str]:
     return world.MIXED
 
 
-@on_every_world(of=mixed)
+@on_every_world(where=[HERE], of=mixed)
 def test_a_state_that_is_not_ours_is_named_and_left_alone(case: Case, kind: str) -> None:
+    assert_named_and_left_alone(case, kind)
+
+
+@on_every_world(where=[SSH])
+def test_a_machine_whose_state_is_not_ours_is_named_and_left_alone(case: Case) -> None:
+    assert_named_and_left_alone(case, next(iter(case.world.MIXED)))
+
+
+def assert_named_and_left_alone(case: Case, kind: str) -> None:
     make, sentence = case.world.MIXED[kind]
     make(case.world)
     with case.world.nothing_written(), pytest.raises(Refused, match=f"{sentence}.*; nothing was written") as refused:

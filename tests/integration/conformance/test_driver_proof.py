@@ -79,7 +79,7 @@ def test_what_followed_is_verified_by_the_counters_alone(case: Case) -> None:
 def test_a_system_that_takes_weights_and_does_not_follow_is_refuted_by_the_header(case: Case, weights: Weights) -> None:
     case.world.lie()
     assert case.move(weights)["after"]["weights"] == weights, "it takes them"
-    seen = proof(case, weights, BLUE, case.world.door(), counters=False, patience=1.5)
+    seen = proof(case, weights, BLUE, case.world.door(), counters=False, patience=0.8)
     assert seen.verdict == "refuted", seen
 
 
@@ -120,7 +120,7 @@ def test_without_requests_and_without_a_front_door_nothing_is_claimed(case: Case
 def test_what_cannot_be_told_is_unverifiable_and_says_why(case: Case, verify: dict[str, t.Any], sentence: str) -> None:
     whole = {"url": case.world.url + "/", **({} if "json_path" in verify else {"header": "X-Version"}), **verify}
     door = front_door({"slots": REVISIONS, **whole, "url": whole["url"].format(port=free_port())})
-    seen = proof(case, BLUE, GREEN, door, counters=False)
+    seen = proof(case, BLUE, GREEN, door, counters=False, patience=0)
     assert seen.verdict == "unverifiable", seen
     assert sentence in seen.msg
 

@@ -17,8 +17,6 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.tally
 from tests.integration.conformance.cases import HERE, Case, on_every_world
 from tests.integration.conformance.world import BLUE, GREEN, REVISIONS, SLOTS, SPLIT, World
 
-MOVES = 30
-
 
 class Clients:
     """Strict clients in the background: GET, POST and slow requests on keep-alive connections, nothing sent twice."""
@@ -57,7 +55,7 @@ class Clients:
 @on_every_world("LOADS", "LOSSLESS", where=[HERE])
 def test_get_and_post_on_kept_connections_lose_nothing_over_many_moves(case: Case) -> None:
     with Clients(case.world) as clients:
-        for number in range(MOVES):
+        for number in range(case.world.MOVES):
             case.move((GREEN, SPLIT, BLUE)[number % 3], fence=number + 2)
             time.sleep(0.05)
     counts = clients.counts

@@ -54,6 +54,7 @@ class World(abc.ABC):
     LOSES_ANSWERS = True  # whether an answer can get lost on the way to the driver in process
     REFUSES = True  # whether the system itself can refuse a write
     LOSSLESS = True  # whether it promises that a switch loses no request
+    MOVES = 30  # over how many moves it is held to that
 
     # What makes a state that is none of ours, and how the sentence names it.
     MIXED: t.ClassVar[Mapping[str, tuple[Callable[[t.Any], None], str]]]

@@ -94,8 +94,9 @@ class NginxWorld(World):
         hangs, over = threading.Event(), threading.Event()
 
         def serve() -> None:
+            # Who reads may be killed while it hangs.
             while not hangs.is_set():
-                with open(pipe, "w") as file:
+                with contextlib.suppress(BrokenPipeError), open(pipe, "w") as file:
                     # A pipe of its own for each look: who still reads the last one must not get two answers.
                     os.mkfifo(following := self.folder / "next.pid")
                     following.rename(pipe)
@@ -235,6 +236,7 @@ class NginxReloadNewest(NginxReload):
     name = "nginx_reload_newest"
     REMOTE = LEASES = False  # nothing is different from the system's
     LOSSLESS = True
+    MOVES = 12  # each is a reload, which waits for old workers
     binary = newest_nginx()
 
 
