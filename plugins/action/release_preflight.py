@@ -82,10 +82,11 @@ class ActionModule(ReleaseAction):
         plan["record"] = _record(settings, plan, sight)
         for line in _lines(plan, settings):
             self.say(line)
+        changes = _changes(plan, settings) if self._task.check_mode else []
         return {
-            "changed": False,
+            "changed": bool(changes),  # in check mode what the release would change; Ansible shows no diff without it
             "msg": _lines(plan, settings)[0],
-            "diff": core_plan.diff(_changes(plan, settings)) if self._task.check_mode else [],
+            "diff": core_plan.diff(changes),
             **plan,
         }
 

@@ -138,7 +138,7 @@ def _next(environment: str, sight: Sight, release: Facts, lock: Facts | None, du
     elif release.get("phase") == "Degraded":
         verb = "rollback"
     elif sight.trouble:
-        verb = "resume"
+        return "mend the trouble above: write the weights that stand by the traffic module's own name, then run status"
     elif any(item["why"] == "retire" for item in due):
         verb = "sweep"
     return f"ansible-playbook zerodowntime.bluegreen.{verb} --limit {environment}" if verb else ""

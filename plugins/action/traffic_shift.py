@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import typing as t
@@ -233,7 +234,9 @@ def _judged(judge: ShiftJudge | None, picture: str | None) -> dict[str, t.Any] |
     if judge is None:
         return None
     if picture:
-        replace(picture, judge.picture().encode())
+        # The traffic has moved by now: what cannot be drawn must not fail what has been done.
+        with contextlib.suppress(ValueError, ReleaseError):
+            replace(picture, judge.picture().encode())
     return judge.report()
 
 

@@ -89,8 +89,8 @@ options:
     suboptions:
       url:
         description:
-          - An address behind the balancer that both slots answer, asked by GET. Without it the balancers' counters alone
-            have to show it, which takes traffic.
+          - An address behind the balancer that both slots answer, asked by GET. Without it the balancers' counters
+            alone have to show it, which takes traffic.
         type: str
       header:
         description: The header of the answer that tells the slots apart.

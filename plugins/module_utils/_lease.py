@@ -47,8 +47,9 @@ PATIENCE = 600.0
 def keep(driver: Driver, lease: t.Mapping[str, t.Any], owner: t.Optional[int] = None) -> str:
     """Start, renew or end the lease and return C(held), C(ended), C(fired) or C(none).
 
-    C(owner) is the process whose death means that no renewal will come. C(fired): the run was taken for dead and traffic
-    was put back; the caller must not write again. C(none): this driver has no place for a lease. Raises ReleaseError when the lease's file cannot be written.
+    C(owner) is the process whose death means that no renewal will come. C(fired): the run was taken for dead and
+    traffic was put back; the caller must not write again. C(none): this driver has no place for a lease. Raises
+    ReleaseError when the lease's file cannot be written.
     """
     folder = driver.folder()
     if folder is None:
@@ -67,10 +68,17 @@ def keep(driver: Driver, lease: t.Mapping[str, t.Any], owner: t.Optional[int] = 
         for stale in glob.glob(glob.escape(stem) + "*"):
             if stale not in (path, stem + "lock"):
                 os.unlink(stale)
-        _write(path, {key: lease[key] for key in ("ttl", "weights", "expect", "fence")})
-        if not order:
+        _write(path, {**{key: lease[key] for key in ("ttl", "weights", "expect", "fence")}, "boot": _boot()})
+        # The file of a machine that was rebooted meanwhile outlived its watcher.
+        if not order or order.get("boot") != _boot():
             _detach(lambda: _watch(driver, path, stem + "lock", owner))
         return "held"
+
+
+def _boot() -> str:
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+    return ""
 
 
 def _read(path: str) -> t.Optional[dict[str, t.Any]]:

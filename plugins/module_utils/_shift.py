@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight, after
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text as span
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, other, split
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, other, parse, split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import Fenced
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import Proof
@@ -475,7 +475,7 @@ class Shift:
                 return
             answers = self.world.balancers.restore(
                 self.order.recorded,
-                sorted({self.confirmed, self.intended, self.order.recorded, *self.order.known}, key=str),
+                self._restorable(),
                 self.order.fences[1],
                 self.order.restore_patience,
                 self._say,
@@ -500,11 +500,19 @@ class Shift:
         )
         self._end_lease()
 
+    def _restorable(self) -> list[Weights]:
+        """Return what may stand where traffic is put back: anything else is somebody else's, unless it is forced."""
+        if self.order.force:
+            return []
+        return sorted({self.confirmed, self.intended, self.order.recorded, *self.order.known}, key=str)
+
     def _why_not_restore(self) -> str:
         """Return why a restore must not write, empty when it may (PROTOCOL, "Writes")."""
         if self._committing:
             record = self._ask_journal("read")
-            if record and record.get("release", {}).get("outcome") == "Promoted":
+            release = (record or {}).get("release") or {}
+            if release.get("outcome") == "Promoted":
+                self.confirmed = parse(release["confirmed"])
                 return f"It was promoted before; traffic stays on {self.confirmed}"
         if not self._fenced and self.world.monotonic() - self._answered_at > self.order.ttl:
             answer = self._ask_journal("heartbeat", step=self._step)

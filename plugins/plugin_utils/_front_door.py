@@ -16,7 +16,9 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.targe
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import FrontDoor
 
 
-def front_door(verify: t.Mapping[str, t.Any], serving: str | None = None, revision: str | None = None) -> FrontDoor | None:
+def front_door(
+    verify: t.Mapping[str, t.Any], serving: str | None = None, revision: str | None = None
+) -> FrontDoor | None:
     """Return the front door of C(verify), None where it names no URL and the balancers' counters have to do.
 
     Without C(verify.slots), what answers now is the value of C(serving), the slot that has all the traffic; the other

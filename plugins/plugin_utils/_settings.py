@@ -175,7 +175,6 @@ SETTINGS: dict[str, Setting] = {
     "release_hooks": Setting(hooks, {}),
     "release_certificate": Setting(certificate, {}),
     "release_report": Setting(word),
-    "release_notify": Setting(word),
     "release_force": Setting(truth, False),
     "release_reason": Setting(word),
     "release_confirm": Setting(truth, False),

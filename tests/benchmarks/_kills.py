@@ -118,3 +118,7 @@ def topology(options: argparse.Namespace) -> dict[str, str]:
 
 def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -113,7 +113,10 @@ def plain_modules(ground: Ground) -> dict[str, t.Any]:
         {"name": "Read the backends", **runtime("show stat"), "register": "backends"},
         {"name": "Note the start", "ansible.builtin.copy": {"content": "started", "dest": f"{ground.folder}/note"}},
         {"name": "Start the canary", "ansible.builtin.command": "true"},
-        {"name": "Ask the canary", "ansible.builtin.uri": {"url": f"{balancer.url}/", "headers": {"X-Release-Slot": "green"}}},
+        {
+            "name": "Ask the canary",
+            "ansible.builtin.uri": {"url": f"{balancer.url}/", "headers": {"X-Release-Slot": "green"}},
+        },
     ]
     for step in STEPS:
         line = f"shop {100 - step}:{step}:0"
@@ -135,7 +138,10 @@ def plain_modules(ground: Ground) -> dict[str, t.Any]:
                 socket=balancer.socket, command=f"set map {balancer.map} shop {_now(ground)}"
             ),
         },
-        {"name": "And its file", "ansible.builtin.copy": {"content": f"shop {_now(ground)}\n", "dest": str(balancer.map)}},
+        {
+            "name": "And its file",
+            "ansible.builtin.copy": {"content": f"shop {_now(ground)}\n", "dest": str(balancer.map)},
+        },
     ]
     return {"name": "The same with modules", "hosts": "lb1", "gather_facts": False, "tasks": tasks}
 
@@ -149,7 +155,7 @@ def breaches(ground: Ground, runs: int) -> float:
     took = []
     for number in range(runs):
         revision = f"bad{time.time_ns()}"
-        fault(ground, 1.0)
+        fault(ground, 0.6)
         lines: list[str] = []
         load = {"rate": 50}
         ground.run(
@@ -159,7 +165,7 @@ def breaches(ground: Ground, runs: int) -> float:
             say=lines.append,
         )
         fault(ground, 0.0)
-        back = next((line for line in lines if "traffic is back" in line), "")
+        back = next((line for line in lines if "FAIL" in line and "traffic is back" in line), "")
         if not back:
             raise RuntimeError("\n".join(lines))
         took.append(float(back.split(" after ")[-1].split()[0]))
@@ -183,7 +189,8 @@ def many(ground: Ground, environments: int) -> dict[str, t.Any]:
     say(f"{environments} environments in one play")
     options = ("-i", "many.yml", "--limit", "env*", "--forks", str(environments), "-e", "release_verify=")
     took = timed(lambda: ground.must("deploy", *options, "-e", f"release_revision=many{time.time_ns()}"))
-    run = ground.start("deploy", *options, "-e", f"release_revision=wait{time.time_ns()}", "-e", "release_bake_time=30s")
+    waits = ("-e", f"release_revision=wait{time.time_ns()}", "-e", "release_bake_time=30s")
+    run = ground.start("deploy", *options, *waits)
     waiting = memory(ground, run.pid, environments)
     say(f"{took / environments:.2f} s an environment, {waiting:.1f} MiB a waiting one")
     if run.stdout:

@@ -179,12 +179,24 @@ def test_a_run_that_starts_after_a_lease_has_acted_is_not_told_of_it(driver: Fil
     assert keep(driver, id="run-2", state="ended") == "ended"
 
 
+def test_a_file_that_outlived_a_reboot_gets_a_watcher_again(driver: FileTraffic) -> None:
+    keep(driver, ttl=60.0)
+    (order,) = orders(driver)
+    said = json.loads(order.read_text())
+    keep(driver, state="ended")
+    order.write_text(json.dumps({**said, "boot": "the one before"}))
+    keep(driver)
+    until(lambda: stands(driver) == (BLUE, 3))
+
+
 def test_the_order_is_for_nobody_else_to_read_and_holds_no_options(driver: FileTraffic) -> None:
     driver.options = {"password": "secret"}
     keep(driver, ttl=60.0)
     (order,) = orders(driver)
     assert stat.S_IMODE(order.stat().st_mode) == 0o600
-    assert json.loads(order.read_text()) == {"ttl": 60.0, "weights": BLUE, "expect": [BLUE, SPLIT], "fence": 3}
+    said = json.loads(order.read_text())
+    assert said.pop("boot")
+    assert said == {"ttl": 60.0, "weights": BLUE, "expect": [BLUE, SPLIT], "fence": 3}
     keep(driver, state="ended")
 
 

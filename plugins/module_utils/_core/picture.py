@@ -120,7 +120,7 @@ def always_valid(bad: float, total: float, alpha: float) -> tuple[float, float]:
 def _edge(refuted: t.Callable[[float], bool], outside: float, inside: float) -> float:
     if outside == inside:
         return inside
-    for _ in range(40):
+    for _step in range(40):
         middle = (outside + inside) / 2.0
         if refuted(middle):
             outside = middle

@@ -45,7 +45,7 @@ class NginxTraffic(Driver):
         },
         "mode": {"type": "str", "choices": ["flag", "reload"], "default": "flag"},
         "state": {"type": "path", "default": "/etc/nginx/zerodowntime"},
-        "key": {"type": "str"},
+        "key": {"type": "str", "no_log": False},
         "pid_file": {"type": "path"},
         "config": {"type": "path"},
         "include": {"type": "path"},
