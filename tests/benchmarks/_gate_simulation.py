@@ -66,7 +66,7 @@ class Traffic:
 
         def icc(total: int, rate: float) -> int:
             spread = 1.0 / 0.01 - 1.0
-            rates = [rng.betavariate(rate * spread, (1.0 - rate) * spread) for _ in range(instances)]
+            rates = [rng.betavariate(rate * spread, (1.0 - rate) * spread) for _unused in range(instances)]
             return sum(binomial(rng, total // instances, one) for one in rates)
 
         def clusters(total: int, rate: float) -> int:

@@ -25,12 +25,14 @@ import sys
 import time
 import typing as t
 
-from tests import conftest  # noqa: F401  # makes the collection importable, here and in child processes
+import tests.conftest  # makes the collection importable, here and in child processes
 from tests.lab.hosts.killing import SIGNALS, VICTIMS, Clients, Ground, Kill, Missed, killed_at, moments, no_container
 
 COUNTS = ("half_switched", "wrong_slot", "unexplained")
 
 Row = tuple[str, str]
+
+assert tests.conftest.COLLECTION
 
 
 def main() -> None:

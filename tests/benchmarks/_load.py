@@ -31,8 +31,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-from tests import conftest  # noqa: E402, F401  # makes the collection importable, here and in child processes
+import tests.conftest  # noqa: E402  # makes the collection importable, here and in child processes
 from tests.lab.hosts.demo import DemoApp  # noqa: E402
+
+assert tests.conftest.COLLECTION
 
 CACHE = Path(os.environ.get("ZERODOWNTIME_CACHE") or Path.home() / ".cache/zerodowntime-bluegreen")
 AIOHTTP = "aiohttp==3.14.5"

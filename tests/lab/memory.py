@@ -85,7 +85,7 @@ class MemoryBalancer(Balancer):
     def move(self, params: t.Mapping[str, t.Any], lease: t.Any = None) -> dict[str, t.Any]:
         self._reach()
         self.lease = dict(lease) if lease else self.lease
-        fault = self.faults.pop(0) if self.faults else None
+        fault: t.Any = self.faults.pop(0) if self.faults else ""
         if fault == "lost_before":
             raise Lost("no answer")
         if isinstance(fault, Exception):

@@ -102,7 +102,11 @@ def main() -> int:
         for step in known:
             print(f"{step.name:<20} {step.about}")
         return 0
-    chosen = [step for step in known if _is_chosen(step.name, arguments.step, arguments.fast)]
+    chosen = [
+        step
+        for step in known
+        if _is_chosen(step.name, arguments.step, arguments.fast) and (arguments.step or arguments.all or not step.nightly)
+    ]
     bench = Bench.open(Path(__file__).resolve().parents[2])
     untracked = bench.untracked()
     if untracked:
@@ -117,6 +121,7 @@ def _arguments(names: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run-tests", description="Judge the collection, from nothing.")
     parser.add_argument("step", nargs="*", help="a step, or the first part of its name; without one, all are run")
     parser.add_argument("--list", action="store_true", help="name the steps and end")
+    parser.add_argument("--all", action="store_true", help="the slow matrix too: every core, for a nightly run")
     parser.add_argument("--fast", action="store_true", help="leave out ansible-test sanity")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="steps at a time (%(default)s)")
     arguments = parser.parse_args()

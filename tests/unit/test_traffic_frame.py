@@ -29,8 +29,8 @@ class Scripted(MemoryTraffic):
         self.trouble = ""
         self.unknown = False  # whether the trouble hides the weights
         self.heals = True  # whether a write ends the trouble
-        self.writing: Exception | None = None
-        self.reading_back: Exception | None = None
+        self.writing: t.Any = None
+        self.reading_back: t.Any = ""
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -60,8 +60,9 @@ def driver() -> Scripted:
     return Scripted()
 
 
-def move(driver: Scripted, weights: t.Any = SPLIT, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
-    return _traffic.move(driver, {"weights": weights, **params}, check_mode)
+def move(driver: Scripted, weights: t.Any = None, check_mode: bool = False, **params: t.Any) -> dict[str, t.Any]:
+    asked = SPLIT if weights is None else weights
+    return _traffic.move(driver, {"weights": asked, **params}, check_mode)
 
 
 def test_a_move_looks_writes_once_and_reads_back_under_one_lock(driver: Scripted) -> None:

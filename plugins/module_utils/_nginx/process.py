@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import stat
+import time
 import typing as t
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors imp
 Version = tuple[int, ...]
 
 RUN_SECONDS = 30.0
+TITLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,16 @@ class Master:
             return None
         except OSError as error:
             raise ReleaseError(f"cannot read nginx's pid file {pid_file}: {error.strerror}") from error
-        # A pid file that outlived its process may name anybody.
-        return cls(int(text)) if text.isdigit() and _title(int(text)).startswith("nginx: master") else None
+        # A pid file that outlived its process may name anybody; an nginx that has just written it has no title yet.
+        give_up = time.monotonic() + TITLE_SECONDS
+        while text.isdigit():
+            title = _title(int(text))
+            if title.startswith("nginx: master"):
+                return cls(int(text))
+            if "nginx" not in title or time.monotonic() > give_up:
+                break
+            time.sleep(0.01)
+        return None
 
     def workers(self) -> list[Worker]:
         """Return the workers, the leaving ones too."""

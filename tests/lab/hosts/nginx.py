@@ -136,7 +136,7 @@ class Nginx:
         give_up = time.monotonic() + START_SECONDS
         while self._process.poll() is None and time.monotonic() < give_up:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
-                if self.pid_file.exists():
+                if self.pid_file.exists() and self.pid_file.read_text().strip():
                     return self
             time.sleep(0.01)
         self.stop()

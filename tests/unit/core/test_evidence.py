@@ -170,7 +170,7 @@ def test_a_handful_of_failed_requests_is_enough_when_everything_fails(phi, least
 
 def test_a_regression_that_begins_after_an_hour_of_health_is_still_found():
     game, rng = harm(), random.Random(1)
-    for _ in range(720):
+    for _unused in range(720):
         game.add(Poll(50, rng.random() < 0.05, 450, rng.random() < 0.45), 0.001)
     polls = 0
     while not decided(game):
@@ -182,12 +182,12 @@ def test_a_regression_that_begins_after_an_hour_of_health_is_still_found():
 
 def test_an_effect_below_tolerance_or_floor_is_not_worth_a_rollback():
     tolerated = harm(tolerance=3.0)
-    for _ in range(200):
+    for _unused in range(200):
         tolerated.add(Poll(500, 10, 500, 5), 0.01)
     assert tolerated.capital.total > 125.0
     assert not tolerated.worth(0.01)
     low = harm(floor=0.05)
-    for _ in range(2000):
+    for _unused in range(2000):
         low.add(Poll(500, 20, 500, 1), 0.001)
     assert low.capital.total > 125.0
     assert not low.worth(0.001)
@@ -195,14 +195,14 @@ def test_an_effect_below_tolerance_or_floor_is_not_worth_a_rollback():
 
 def test_a_burst_on_both_arms_proves_nothing():
     game = harm()
-    for _ in range(50):
+    for _unused in range(50):
         game.add(Poll(50, 30, 450, 270), 0.001)
     assert 0.25 < game.capital.total < 2.0, "nor does it cost the evidence there was"
 
 
 def test_without_stable_traffic_the_comparison_stands_still():
     game = harm()
-    for _ in range(50):
+    for _unused in range(50):
         game.add(Poll(50, 30, 0, 0), 0.001)
     assert game.capital.total == 1.0
 
@@ -219,10 +219,10 @@ def test_a_limit_both_arms_are_over_is_no_fault_of_the_release():
 
 def test_capital_neither_overflows_nor_dies():
     game = Capital(3, 1.0, reserve=0.2)
-    for _ in range(50):
+    for _unused in range(50):
         game.play(Poll(1, 1, 0, 0), [1e6, 1e6, -1e6])
     assert game.total == MOST
-    for _ in range(50):
+    for _unused in range(50):
         game.play(Poll(1, 1, 0, 0), [-1e6, -1e6, -1e6])
     assert game.total >= 0.0
     assert math.isfinite(game.total)
@@ -232,10 +232,10 @@ def test_dispersion_is_near_one_for_independent_and_near_ten_for_clusters_of_ten
     rng = random.Random(3)
 
     def half(rate: float, cluster: int) -> int:
-        return cluster * sum(rng.random() < rate for _ in range(2000 // cluster))
+        return cluster * sum(rng.random() < rate for _unused in range(2000 // cluster))
 
     for cluster in (1, 10):
-        halves = [Poll(2000, half(0.01, cluster), 2000, half(0.01, cluster)) for _ in range(180)]
+        halves = [Poll(2000, half(0.01, cluster), 2000, half(0.01, cluster)) for _unused in range(180)]
         assert dispersion(halves, 1.0) == pytest.approx(cluster, rel=0.25, abs=0.15)
 
 
@@ -259,10 +259,10 @@ def test_the_limit_of_the_past_is_clopper_pearson():
 def test_the_baseline_forgets():
     baseline = Baseline()
     assert baseline.rate == pytest.approx(0.001)
-    for _ in range(1000):
+    for _unused in range(1000):
         baseline.add(500, 50)
     assert baseline.rate == pytest.approx(0.1, rel=0.02)
-    for _ in range(1000):
+    for _unused in range(1000):
         baseline.add(500, 0)
     assert baseline.rate < 0.001
 
@@ -286,13 +286,13 @@ def test_the_table_of_what_a_verdict_takes(baseline):
 
 
 def binomial_draw(rng: random.Random, total: int, rate: float) -> int:
-    return sum(rng.random() < rate for _ in range(total))
+    return sum(rng.random() < rate for _unused in range(total))
 
 
 @pytest.mark.parametrize("baseline, excess", [(0.01, 0.05), (0.001, 0.05), (0.005, 0.2)])
 def test_a_regression_is_found_with_about_the_requests_of_the_table(baseline, excess):
     rng, taken = random.Random(5), []
-    for _ in range(60):
+    for _unused in range(60):
         game, requests = harm(), 0
         while not decided(game):
             requests += 5
@@ -304,7 +304,7 @@ def test_a_regression_is_found_with_about_the_requests_of_the_table(baseline, ex
 @pytest.mark.parametrize("baseline, margin", [(0.001, 0.05), (0.01, 0.05), (0.001, 0.01)])
 def test_a_healthy_canary_is_proven_safe_with_about_the_requests_of_the_table(baseline, margin):
     rng, taken = random.Random(6), []
-    for _ in range(60):
+    for _unused in range(60):
         game, requests = Safe(baseline, margin, 1.25, 1.0), 0
         while game.total < 20.0:
             requests += 10

@@ -109,27 +109,27 @@ def test_a_fail_is_final():
 
 def test_a_common_outage_is_neither_pass_nor_fail_and_ends():
     gate, feed = begun(next_weight=10, history=history(), max_duration="1h", min_duration="5m")
-    for _ in range(29):
+    for _unused in range(29):
         assert gate.judge(feed.next(50, 0, 450, 0)).status == "running"
-    seen = [gate.judge(feed.next(50, 30, 450, 270)) for _ in range(20)]
+    seen = [gate.judge(feed.next(50, 30, 450, 270)) for _unused in range(20)]
     assert {verdict.status for verdict in seen} == {"inconclusive"}
     assert seen[0].reason == "environment"
     assert seen[0].msg.startswith("INCONCLUSIVE after 5m00s: errors: canary 60.00% (30/50) against baseline 60.00%")
     assert seen[0].msg.endswith("; the baseline is over the limit too: not the release")
-    after = [gate.judge(feed.next(50, 0, 450, 0)) for _ in range(3)]
+    after = [gate.judge(feed.next(50, 0, 450, 0)) for _unused in range(3)]
     assert after[-1].reason != "environment"
 
 
 def test_no_canary_traffic_ends_starved_or_without_evidence_never_in_a_pass():
     gate, feed = begun(next_weight=10, history=history())
-    verdicts = [gate.judge(feed.next(0, 0, 450, 0)) for _ in range(20)]
+    verdicts = [gate.judge(feed.next(0, 0, 450, 0)) for _unused in range(20)]
     assert verdicts[-1].reason == "starved"
     assert verdicts[-1].msg.startswith(
         "INCONCLUSIVE after 3m20s: starved: the canary got 0.00% (0/8100) of the requests instead of 10%; "
         "the router is not sending, or requests die uncounted"
     )
     gate, feed = begun(weight=None, history=history())
-    verdicts = [gate.judge(feed.next(0, 0, 450, 0)) for _ in range(181)]
+    verdicts = [gate.judge(feed.next(0, 0, 450, 0)) for _unused in range(181)]
     assert {verdict.status for verdict in verdicts[:-2]} == {"running"}
     assert verdicts[-1].reason == "not_enough_evidence"
     assert verdicts[-1].msg.endswith("the canary gets no requests")
@@ -138,8 +138,8 @@ def test_no_canary_traffic_ends_starved_or_without_evidence_never_in_a_pass():
 def test_a_canary_that_gets_its_weight_is_not_starved():
     gate, feed = begun(weight=10, history=history(), max_duration="2h")
     rng = random.Random(2)
-    for _ in range(300):
-        canary = sum(rng.random() < 0.1 for _ in range(50))
+    for _unused in range(300):
+        canary = sum(rng.random() < 0.1 for _unused in range(50))
         verdict = gate.judge(feed.next(canary, 0, 50 - canary, 0))
         assert verdict.reason != "starved"
 
@@ -184,7 +184,7 @@ def test_not_enough_evidence_says_how_much_more_would_settle_it():
 
 def test_no_data_ends_inconclusive_and_the_gap_is_counted_when_it_ends():
     gate, feed = begun(no_data_limit=3)
-    seen = [gate.judge(None) for _ in range(3)]
+    seen = [gate.judge(None) for _unused in range(3)]
     assert [verdict.status for verdict in seen] == ["running", "running", "inconclusive"]
     assert seen[-1].reason == "no_data"
     assert seen[-1].msg == "INCONCLUSIVE after 0s: no data: 3 polls in a row without a usable reading"
@@ -197,8 +197,8 @@ def test_no_data_ends_inconclusive_and_the_gap_is_counted_when_it_ends():
 
 def test_only_polls_in_a_row_without_data_count():
     gate, feed = begun(no_data_limit=3)
-    for _ in range(4):
-        assert [gate.judge(None).status for _ in range(2)] == ["running", "running"]
+    for _unused in range(4):
+        assert [gate.judge(None).status for _unused in range(2)] == ["running", "running"]
         gate.judge(feed.next(50, 0, 450, 0))
 
 
@@ -264,7 +264,7 @@ def test_more_bad_requests_than_requests_are_clamped_and_healed_by_the_next_poll
 
 def test_the_warm_up_is_not_judged_but_for_half_of_the_requests_failing():
     gate, feed = begun(initial_delay="60s")
-    for _ in range(5):
+    for _unused in range(5):
         verdict = gate.judge(feed.next(50, 10, 450, 0))
         assert (verdict.status, verdict.reason) == ("running", "warm_up")
     gate, feed = begun(initial_delay="60s")
@@ -285,17 +285,17 @@ def test_a_pass_waits_for_its_durations_and_requests():
 
 def test_a_pass_rests_on_new_requests():
     gate, feed = begun(weight=None, next_weight=10, history=history(), min_duration="2m")
-    for _ in range(11):
+    for _unused in range(11):
         assert gate.judge(feed.next(50, 0, 450, 0)).status == "running"
-    assert [gate.judge(feed.next(0, 0, 450, 0)).status for _ in range(2)] == ["running"] * 2
+    assert [gate.judge(feed.next(0, 0, 450, 0)).status for _unused in range(2)] == ["running"] * 2
     assert gate.judge(feed.next(50, 0, 450, 0)).status == "pass"
 
 
 def test_without_a_past_the_margin_is_measured_from_the_warm_up():
     gate, feed = begun(initial_delay="5m", metrics=[{"name": "errors", "floor": 0.05}])
-    for _ in range(29):
+    for _unused in range(29):
         gate.judge(feed.next(50, 1, 4500, 90))
-    for _ in range(100):
+    for _unused in range(100):
         verdict = gate.judge(feed.next(500, 12, 4500, 90))
     assert verdict.metrics["errors"]["safe"] < 1.0, "2.4 % is almost half a point over 2 %"
 
@@ -323,7 +323,7 @@ def test_evidence_runs_through_the_steps_and_the_next_weight_says_what_must_be_p
 
 def test_max_duration_counts_anew_in_each_step():
     gate, feed = begun(max_duration="5m", history=history())
-    reasons = [gate.judge(feed.next(1, 0, 9, 0)).reason for _ in range(30)]
+    reasons = [gate.judge(feed.next(1, 0, 9, 0)).reason for _unused in range(30)]
     assert reasons.index("not_enough_evidence") == 29
     gate.step(10, feed.at)
     assert gate.judge(feed.next(1, 0, 9, 0)).status == "running"
@@ -351,7 +351,7 @@ def test_all_at_once_passes_too():
 
 def test_all_at_once_without_a_past_can_only_be_judged_by_the_limit():
     gate, feed = begun(weight=100)
-    for _ in range(10):
+    for _unused in range(10):
         assert gate.judge(feed.next(500, 12, 0, 0)).status == "running"
 
 
@@ -408,7 +408,7 @@ def test_verdicts_are_plain_data():
 
 
 def healthy(rng: random.Random, feed: Feed) -> Sample:
-    return feed.next(*(n for total in (50, 450) for n in (total, sum(rng.random() < 0.002 for _ in range(total)))))
+    return feed.next(*(n for total in (50, 450) for n in (total, sum(rng.random() < 0.002 for _n in range(total)))))
 
 
 def spoiled(rng: random.Random, sample: Sample) -> Sample | None:
@@ -437,7 +437,7 @@ def test_spoiled_readings_of_a_healthy_canary_never_fail_it(seed):
     rng = random.Random(seed)
     # So small an alpha that chance plays no part: only a reading taken for what it is not could fail it.
     gate, feed = begun(next_weight=25, history=history(bad_every=500), max_duration="10h", alpha=1e-5)
-    for _ in range(200):
+    for _unused in range(200):
         sample = healthy(rng, feed)
         if rng.random() < 0.02:
             arm = rng.choice((0, 2))
@@ -454,7 +454,7 @@ def test_spoiled_readings_of_a_healthy_canary_never_fail_it(seed):
 def test_readings_that_say_nothing_about_the_canary_never_pass_and_never_fail(seed):
     rng = random.Random(1000 + seed)
     gate, feed = begun(next_weight=rng.choice((None, 5, 100)), history=history(), min_duration=0, min_requests=1)
-    for _ in range(100):
+    for _unused in range(100):
         sample = feed.next(0, 0, 450, rng.randrange(3))
         kind = rng.randrange(4)
         if kind == 0:
@@ -482,8 +482,8 @@ def test_replayed_from_its_samples_the_gate_says_the_same(seed):
         gate.step(*steps[-1])
 
     begin()
-    for _ in range(150):
-        canary_bad = sum(rng.random() < rate for _ in range(50))
+    for _unused in range(150):
+        canary_bad = sum(rng.random() < rate for _unused in range(50))
         sample = feed.next(50, canary_bad, 450, rng.randrange(2))
         sample = spoiled(rng, sample) if rng.random() < 0.2 else sample
         samples.append(sample)

@@ -72,10 +72,10 @@ def test_one_look_is_enough_and_none_is_refused():
 
 def test_a_band_narrows_and_holds_its_rate_at_every_look():
     rng, left = random.Random(7), 0
-    for _ in range(100):
+    for _unused in range(100):
         bad = 0
         for total in range(1, 400, 4):
-            bad += sum(rng.random() < 0.1 for _ in range(4 if total > 1 else 1))
+            bad += sum(rng.random() < 0.1 for _unused in range(4 if total > 1 else 1))
             low, high = always_valid(bad, total, 0.05)
             if not low <= 0.1 <= high:
                 left += 1

@@ -54,7 +54,7 @@ def test_failure_limit_is_how_many_failures_are_tolerated_in_the_whole_rollout()
 
 def test_too_few_requests_are_no_judgement_until_there_are_enough():
     rollout = Rollout(min_requests=50)
-    for _ in range(4):
+    for _unused in range(4):
         verdict = rollout.minute(10, requests=10)
         assert (verdict.status, verdict.reason) == ("running", "collecting")
     assert verdict.msg == "RUNNING after 4m00s: 40 canary requests, 50 make a judgement"
@@ -63,7 +63,7 @@ def test_too_few_requests_are_no_judgement_until_there_are_enough():
 
 def test_no_canary_traffic_never_passes():
     rollout = Rollout(max_duration="10m")
-    seen = [rollout.minute(0, requests=0) for _ in range(10)]
+    seen = [rollout.minute(0, requests=0) for _unused in range(10)]
     assert {verdict.status for verdict in seen[:-1]} == {"running"}
     assert (seen[-1].status, seen[-1].reason) == ("inconclusive", "not_enough_data")
 
@@ -78,13 +78,13 @@ def test_each_step_needs_a_judgement_of_its_own():
 
 def test_the_warm_up_is_not_judged():
     rollout = Rollout(initial_delay="5m")
-    assert [rollout.minute(100).reason for _ in range(4)] == ["warm_up"] * 4
+    assert [rollout.minute(100).reason for _unused in range(4)] == ["warm_up"] * 4
     assert rollout.minute(0).status == "pass"
 
 
 def test_errors_of_the_source_in_a_row_over_their_limit_are_an_error():
     rollout = Rollout(consecutive_error_limit=3)
-    seen = [rollout.gate.judge(None) for _ in range(4)]
+    seen = [rollout.gate.judge(None) for _unused in range(4)]
     assert [verdict.status for verdict in seen] == ["running"] * 3 + ["error"]
     assert seen[-1].reason == "source"
     assert seen[-1].msg == "ERROR after 0s: the source failed 4 times in a row"
