@@ -105,7 +105,8 @@ def main() -> int:
     chosen = [
         step
         for step in known
-        if _is_chosen(step.name, arguments.step, arguments.fast) and (arguments.step or arguments.all or not step.nightly)
+        if _is_chosen(step.name, arguments.step, arguments.fast)
+        and (arguments.step or arguments.all or not step.nightly)
     ]
     bench = Bench.open(Path(__file__).resolve().parents[2])
     untracked = bench.untracked()

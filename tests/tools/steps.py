@@ -47,10 +47,16 @@ def steps() -> list[Step]:
         *(Step(f"drift-{core}", f"options as documented, {core}", partial(drift, core=core)) for core in ends),
         Step("checks", "these checks themselves", checks),
         Step("importer", "imported without a warning", importer),
-        *(Step(f"integration-{core}", f"real servers, {core}", _pytest("integration", core), core != ends[-1]) for core in ends),
+        *(
+            Step(f"integration-{core}", f"real servers, {core}", _pytest("integration", core), core != ends[-1])
+            for core in ends
+        ),
         Step("molecule", "the scenarios of extensions/molecule", molecule),
         *(Step(f"unit-{core}", f"unit tests, {core}", _pytest("unit", core), core not in ends) for core in every),
-        *(Step(f"sanity-{core}", f"ansible-test sanity, {core}", partial(sanity, core=core), core not in ends) for core in every),
+        *(
+            Step(f"sanity-{core}", f"ansible-test sanity, {core}", partial(sanity, core=core), core not in ends)
+            for core in every
+        ),
     ]
 
 
