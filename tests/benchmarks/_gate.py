@@ -29,7 +29,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-from tests import conftest  # noqa: E402, F401  # makes the collection importable
+import tests.conftest  # noqa: E402  # makes the collection importable
+
+assert tests.conftest.COLLECTION
 
 # isort: split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.forecast import (  # noqa: E402
@@ -171,7 +173,7 @@ def false_rollbacks(full: bool, beside: Beside) -> Rows:
     rates, others = [], {}
     for place, cell in enumerate(cells):
         rng = random.Random(f"healthy {place}")
-        rates.append(sum(rolled_back(cell, rng, HOUR, others) for _ in range(runs)) / runs)
+        rates.append(sum(rolled_back(cell, rng, HOUR, others) for _unused in range(runs)) / runs)
         say(f"  healthy, {cell.rps:g}/s, canary {cell.weight:.0%}, {cell.rate:.2%}: {rates[-1]:.2%} rolled back")
     beside["healthy rolled back in an hour"] = {name: round(n / runs / len(cells), 4) for name, n in others.items()}
     yield Row(1, "healthy rolled back, mean of the cells", sum(rates) / len(rates), 0.01)
@@ -190,7 +192,7 @@ def clustered(full: bool, beside: Beside) -> Rows:
             rng = random.Random(f"{failing} {place}")
             traffic = Traffic(*cell, failing=failing)
             failed = [
-                rolled_back(traffic, rng, HOUR, others, history_poll=POLL, dispersion_prior=2) for _ in range(runs)
+                rolled_back(traffic, rng, HOUR, others, history_poll=POLL, dispersion_prior=2) for _unused in range(runs)
             ]
             rates.append(sum(failed) / runs)
             say(f"  healthy, {failing}, {cell[0]:g}/s, {cell[2]:.2%}: {rates[-1]:.2%} rolled back")
@@ -198,7 +200,7 @@ def clustered(full: bool, beside: Beside) -> Rows:
         yield Row(2, f"healthy rolled back, {failing}, mean of its cells", sum(rates) / len(rates), most)
     for rps, rate in ((50.0, 0.0001), (5.0, 0.001)):
         rng, traffic = random.Random(f"nine failures {rps}"), Traffic(rps, 0.1, rate, failing="clusters")
-        failed = [rolled_back(traffic, rng, HOUR, {}, history_poll=POLL, dispersion_prior=2) for _ in range(runs)]
+        failed = [rolled_back(traffic, rng, HOUR, {}, history_poll=POLL, dispersion_prior=2) for _unused in range(runs)]
         name = f"healthy rolled back, clusters, only nine failures in the past, {rps:g}/s over {rate:.2%}"
         yield Row(2, name, sum(failed) / runs, 0.05)
 
@@ -216,7 +218,7 @@ def delays(full: bool, beside: Beside) -> Rows:
         rng = random.Random(f"delay {place}")
         runs = max(20, min(400, int((30_000 if full else 5_000) / expected_polls(traffic, excess))))
         sums = dict.fromkeys(("one", "default", "oracle", "sprt"), 0.0)
-        for _ in range(runs):
+        for _unused in range(runs):
             for name, polls in race(traffic, excess, rng).items():
                 sums[name] += polls / runs
         against["oracle"].append(sums["one"] / sums["oracle"])
@@ -270,7 +272,7 @@ def failed_requests(full: bool, beside: Beside) -> Rows:
         for rps, rate in itertools.product(RPS if full else (50.0,), RATES):
             traffic, rng = Traffic(rps, 0.1, rate), random.Random(f"failed {rps} {rate} {excess}")
             totals: dict[str, float] = {}
-            for _ in range(runs):
+            for _unused in range(runs):
                 gate, seen, done, bad = gate_for(traffic, rng), [], {}, 0
                 rules = {name: make() for name, make in RIVALS.items()}
                 for place, reading in enumerate(cumulated(keep(traffic.polls(rng, excess), seen))):
@@ -319,7 +321,7 @@ def rollouts(full: bool, beside: Beside) -> Rows:
     minutes: dict[str, float] = {}
     for rate, rps, delay in itertools.product(RATES, (50.0, 500.0), (0, 60)):
         rng = random.Random(f"rollout {rps} {rate}")
-        seen = [our_rollout(rng, rps, rate, 0.0, initial_delay=delay) for _ in range(healthy)]
+        seen = [our_rollout(rng, rps, rate, 0.0, initial_delay=delay) for _unused in range(healthy)]
         done = [rollout.seconds for rollout in seen if rollout.outcome == "promoted"]
         name = f"{rps:g}/s over {rate:.2%}{', 60 s of warm-up' if delay else ''}"
         minutes[name] = round(sum(done) / len(done) / 60.0, 2) if done else math.inf
@@ -330,7 +332,7 @@ def rollouts(full: bool, beside: Beside) -> Rows:
     promoted = 0
     for rps, rate, excess in itertools.product((50.0, 500.0), (0.001, 0.005), (0.01, 0.05)):
         rng = random.Random(f"bad rollout {rps} {rate} {excess}")
-        seen = [our_rollout(rng, rps, rate, excess) for _ in range(bad)]
+        seen = [our_rollout(rng, rps, rate, excess) for _unused in range(bad)]
         promoted += sum(rollout.outcome == "promoted" for rollout in seen)
         undecided = sum(rollout.outcome == "undecided" for rollout in seen)
         failed = first_hour(seen, rps, excess)
@@ -339,9 +341,9 @@ def rollouts(full: bool, beside: Beside) -> Rows:
     yield Row(6, f"bad releases promoted (of {8 * bad})", promoted, 0)
     for rps, rate, excess in ((50.0, 0.001, 0.01), (500.0, 0.001, 0.01)):
         rng = random.Random(f"beside flagger {rps}")
-        theirs = [flagger_rollout(rng, rps, rate, excess) for _ in range(bad)]
-        ours = [our_rollout(rng, rps, rate, excess, initial_delay=0) for _ in range(bad)]
-        warmed = [our_rollout(rng, rps, rate, excess) for _ in range(bad)]
+        theirs = [flagger_rollout(rng, rps, rate, excess) for _unused in range(bad)]
+        ours = [our_rollout(rng, rps, rate, excess, initial_delay=0) for _unused in range(bad)]
+        warmed = [our_rollout(rng, rps, rate, excess) for _unused in range(bad)]
         failed = {
             name: first_hour(seen, rps, excess)
             for name, seen in (("flagger", theirs), ("ours", ours), ("ours with 60 s of warm-up", warmed))
@@ -369,16 +371,16 @@ def latency(full: bool, beside: Beside) -> Rows:
     """Goal 7: request times, log-normal, in Prometheus' default buckets; 5 canary requests of 50 a second."""
     runs, rng = (400 if full else 80), random.Random("latency")
     times = Latencies(0.08, 0.8, EDGES)
-    false = sum(latency_polls(times, rng) < HOUR for _ in range(runs)) / runs
+    false = sum(latency_polls(times, rng) < HOUR for _unused in range(runs)) / runs
     yield Row(7, "healthy rolled back in an hour, median 80 ms, sigma 0.8", false, 0.01)
     changes = {"one percent of requests 1 s later": {"late": 0.01}, "x1.25": {"factor": 1.25}}
     for name, change in changes.items():
-        mean = POLL * sum(latency_polls(times, rng, **change) for _ in range(runs)) / runs
+        mean = POLL * sum(latency_polls(times, rng, **change) for _unused in range(runs)) / runs
         yield Row(7, f"seconds until found, {name}, median 80 ms, sigma 0.8", mean, 150.0)
     for median, sigma in ((0.1, 0.5), (0.1, 0.8), (0.05, 1.0)):
         other = Latencies(median, sigma, EDGES)
         beside[f"seconds until found, median {1000 * median:g} ms, sigma {sigma:g}"] = {
-            name: round(POLL * sum(latency_polls(other, rng, **change) for _ in range(runs // 4)) / (runs // 4))
+            name: round(POLL * sum(latency_polls(other, rng, **change) for _unused in range(runs // 4)) / (runs // 4))
             for name, change in changes.items()
         }
 

@@ -85,13 +85,14 @@ class MemoryBalancer(Balancer):
     def move(self, params: t.Mapping[str, t.Any], lease: t.Any = None) -> dict[str, t.Any]:
         self._reach()
         self.lease = dict(lease) if lease else self.lease
-        fault: t.Any = self.faults.pop(0) if self.faults else ""
-        if fault == "lost_before":
+        met, self.faults = self.faults[:1], self.faults[1:]
+        for fault in met:
+            if isinstance(fault, Exception):
+                raise fault
+        if "lost_before" in met:
             raise Lost("no answer")
-        if isinstance(fault, Exception):
-            raise fault
         result = _traffic.move(self.driver, params)
-        if fault == "lost_after":
+        if "lost_after" in met:
             raise Lost("no answer")
         return result
 

@@ -30,7 +30,7 @@ class Scripted(MemoryTraffic):
         self.unknown = False  # whether the trouble hides the weights
         self.heals = True  # whether a write ends the trouble
         self.writing: t.Any = None
-        self.reading_back: t.Any = ""
+        self.reading_back: list[Exception] = []
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -40,8 +40,8 @@ class Scripted(MemoryTraffic):
 
     def observe(self) -> _traffic.View:
         self.calls.append("observe")
-        if self.reading_back and "write" in self.calls:
-            raise self.reading_back
+        for error in self.reading_back if "write" in self.calls else ():
+            raise error
         view = super().observe()
         weights = None if self.trouble and self.unknown else view.weights
         return _traffic.View(weights, view.fence, view.slots, trouble=self.trouble, facts=view.facts)
@@ -228,7 +228,7 @@ def test_what_the_write_raises_is_passed_on(driver: Scripted, fault: str, error:
 
 @pytest.mark.parametrize("error", [Lost("no answer"), ReleaseError("nobody listens there"), Refused("not now")])
 def test_a_write_that_cannot_be_read_back_is_unknown(driver: Scripted, error: ReleaseError) -> None:
-    driver.reading_back = error
+    driver.reading_back = [error]
     with pytest.raises(Lost, match=f"memory:lb1: written, and cannot be read back: {error}"):
         move(driver)
 
