@@ -192,7 +192,7 @@ def clustered(full: bool, beside: Beside) -> Rows:
             rng = random.Random(f"{failing} {place}")
             traffic = Traffic(*cell, failing=failing)
             failed = [
-                rolled_back(traffic, rng, HOUR, others, history_poll=POLL, dispersion_prior=2) for _unused in range(runs)
+                rolled_back(traffic, rng, HOUR, others, history_poll=POLL, dispersion_prior=2) for _n in range(runs)
             ]
             rates.append(sum(failed) / runs)
             say(f"  healthy, {failing}, {cell[0]:g}/s, {cell[2]:.2%}: {rates[-1]:.2%} rolled back")
