@@ -1,0 +1,295 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a fleet driver is, and the frame around it: observe, plan, write, wait for the new instances by id.
+
+A driver knows one platform. The frame knows the contract: capacity comes from what the other slot runs now, what gets
+requests is never taken away, and a wait ends at once when the platform itself says that an instance has failed.
+"""
+
+from __future__ import annotations
+
+import abc
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import plan
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, other
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
+
+POLL = 0.25
+PROGRESS = 2.0
+
+Facts = dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of a slot. C(state) is C(ready), C(starting), C(failed) or C(stopping); C(why) explains it."""
+
+    id: str
+    name: str
+    revision: str
+    state: str
+    why: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """All instances of one slot at one moment, and what is written down for it."""
+
+    instances: tuple[Instance, ...]
+    revision: str = ""
+    capacity: int = 0
+
+    @property
+    def ready(self) -> int:
+        """Return how many instances can answer requests."""
+        return sum(instance.state == "ready" for instance in self.instances)
+
+    def plain(self) -> Facts:
+        """Return the fleet as a module returns it."""
+        return {
+            "ready": self.ready,
+            "revision": self.revision,
+            "capacity": self.capacity,
+            "instances": [dict(vars(instance)) for instance in self.instances],
+        }
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a slot shall run; C(capacity) 0 takes it down."""
+
+    slot: str
+    capacity: int
+    revision: str = ""
+
+
+class Driver(abc.ABC):
+    """One platform. Methods raise ReleaseError, Refused or Lost, never a client library's own error."""
+
+    name: t.ClassVar[str]
+    spec: t.ClassVar[Facts]
+
+    def __init__(self, options: t.Mapping[str, t.Any]) -> None:
+        self.options = options
+
+    @abc.abstractmethod
+    def identity(self) -> str:
+        """Return the canonical identity of the fleet: driver, address, object."""
+
+    @abc.abstractmethod
+    def observe(self) -> t.Mapping[str, Fleet]:
+        """Return what both slots run now."""
+
+    @abc.abstractmethod
+    def changes(self, fleets: t.Mapping[str, Fleet], order: Order) -> list[plan.Change]:
+        """Return what C(write) would change, nothing when it stands. Raises Refused for what cannot be released."""
+
+    @abc.abstractmethod
+    def write(self, fleets: t.Mapping[str, Fleet], order: Order) -> None:
+        """Make the platform start, or take down, what is ordered; the other slot stays untouched."""
+
+    @abc.abstractmethod
+    def words(self, instance: str, lines: int) -> list[str]:
+        """Return the last lines that an instance wrote, none where they cannot be had."""
+
+
+# What every *_fleet name takes beside the driver's own options.
+FLEET_SPEC: Facts = {
+    "slot": {"type": "str", "choices": list(SLOTS), "required": True},
+    "state": {"type": "str", "choices": ["staged", "retired"], "default": "staged"},
+    "revision": {"type": "str"},
+    "capacity": {"type": "int"},
+    "weight": {"type": "int"},
+    "deadline": {"type": "str", "default": "600s"},
+    "wait": {"type": "bool", "default": True},
+}
+FLEET_RULES: Facts = {"required_if": [("state", "staged", ("revision",))]}
+
+
+def observe(driver: Driver, logs: int = 0) -> Facts:
+    """Return both slots as plain values; C(logs) last lines of each instance that is not ready."""
+    slots = {slot: fleet.plain() for slot, fleet in driver.observe().items()}
+    for instance in (i for slot in slots.values() for i in slot["instances"] if logs):
+        instance["logs"] = [] if instance["state"] == "ready" else driver.words(instance["id"], logs)
+    return {"changed": False, "identity": driver.identity(), "slots": slots}
+
+
+def begin(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = False) -> Facts:
+    """Order what C(params) ask for and return changed, diff, capacity, slots and the C(instances) to wait for.
+
+    Raises Refused, with nothing changed, when instances that get requests would be taken away.
+    """
+    slot = str(params["slot"])
+    fleets = driver.observe()
+    order = Order(slot, 0 if params["state"] == "retired" else _capacity(fleets, params), params.get("revision") or "")
+    changes = driver.changes(fleets, order)
+    weight = params.get("weight") or 0
+    if changes and weight and (fleets[slot].ready or not order.capacity):
+        raise Refused(
+            f"{driver.identity()}: {slot} gets {weight} % of the requests and has {fleets[slot].ready} instances that "
+            "answer them; nothing was changed"
+        )
+    after = fleets
+    if changes and not check_mode:
+        driver.write(fleets, order)
+        after = driver.observe()
+    return {
+        "changed": bool(changes),
+        "identity": driver.identity(),
+        "diff": plan.diff(changes),
+        "capacity": order.capacity,
+        "instances": [instance.id for instance in after[slot].instances],
+        "slots": {name: fleet.plain() for name, fleet in after.items()},
+    }
+
+
+def _capacity(fleets: t.Mapping[str, Fleet], params: t.Mapping[str, t.Any]) -> int:
+    """Return how many: as asked, else as the other slot runs, else as this one was to have, else 1."""
+    if params.get("capacity") is not None:
+        if params["capacity"] < 1:
+            raise ReleaseError(f"capacity is {params['capacity']}: a slot that is staged has at least one instance")
+        return int(params["capacity"])
+    slot = str(params["slot"])
+    return fleets[other(slot)].ready or fleets[other(slot)].capacity or fleets[slot].capacity or 1
+
+
+class Place(abc.ABC):
+    """Where a fleet's slots run: one machine, in this process or reached by a module."""
+
+    name: str
+
+    @abc.abstractmethod
+    def begin(self, params: t.Mapping[str, t.Any]) -> Facts:
+        """Do what C(begin) does, there."""
+
+    @abc.abstractmethod
+    def observe(self, logs: int = 0) -> Facts:
+        """Do what C(observe) does, there."""
+
+
+class Here(Place):
+    """A fleet that this process reaches by itself."""
+
+    name = "here"
+
+    def __init__(self, driver: Driver, check_mode: bool = False) -> None:
+        self.driver = driver
+        self._check_mode = check_mode
+
+    def begin(self, params: t.Mapping[str, t.Any]) -> Facts:
+        return begin(self.driver, params, self._check_mode)
+
+    def observe(self, logs: int = 0) -> Facts:
+        return observe(self.driver, logs)
+
+
+@dataclass
+class Wait:
+    """A wait for the instances that were ordered. C(pulse) may raise to end it, C(say) gets a line now and then."""
+
+    deadline: float
+    pulse: t.Callable[[], None] = lambda: None
+    say: t.Callable[[str], None] = lambda text: None
+    monotonic: t.Callable[[], float] = time.monotonic
+    sleep: t.Callable[[float], None] = time.sleep
+
+    def until_ready(self, places: t.Sequence[Place], slot: str, begun: t.Mapping[str, Facts]) -> dict[str, Facts]:
+        """Return what each place shows when all its new instances are ready.
+
+        Raises ReleaseError when one failed, is gone or is not ready at the deadline, with the last lines it wrote.
+        """
+        started = said = self.monotonic()
+        while True:
+            self.pulse()
+            seen, line = {}, ""
+            for place in places:
+                try:
+                    seen[place.name] = place.observe()
+                except Lost as error:  # nothing is known: ask again
+                    line = str(error)
+                    continue
+                verdict = judge(seen[place.name]["slots"][slot], begun[place.name], slot)
+                if verdict.failed:
+                    raise ReleaseError(self._at(places, place) + verdict.failed + _last_words(place, slot, verdict.of))
+                line = line or (self._at(places, place) + verdict.waiting if verdict.waiting else "")
+            elapsed = self.monotonic() - started
+            if not line:
+                return seen
+            if elapsed >= self.deadline:
+                words = "".join(_last_words(place, slot, "") for place in places[:1])
+                raise ReleaseError(f"{line} after {text(elapsed)}{words}")
+            if self.monotonic() - said >= PROGRESS:
+                said = self.monotonic()
+                self.say(f"{line}, waiting for {text(self.deadline - elapsed)} at most")
+            self.sleep(POLL)
+
+    @staticmethod
+    def _at(places: t.Sequence[Place], place: Place) -> str:
+        return f"{place.name}: " if len(places) > 1 else ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one look says: C(failed) or C(waiting) is a sentence, C(of) the instance that failed; none of it: ready."""
+
+    failed: str = ""
+    waiting: str = ""
+    of: str = ""
+
+
+def judge(seen: t.Mapping[str, t.Any], begun: t.Mapping[str, t.Any], slot: str) -> Verdict:
+    """Return the verdict on a slot of which the instances in C(begun) were ordered."""
+    there = {instance["id"]: instance for instance in seen["instances"]}
+    wanted, capacity = begun["instances"], begun["capacity"]
+    for name in wanted:
+        if name not in there:
+            return Verdict(failed=f"an instance of {slot} is gone ({name[:12]}): somebody removed it")
+        if there[name]["state"] in ("failed", "stopping"):
+            return Verdict(failed=f"{there[name]['name']} {there[name]['why']}", of=name)
+    if len(wanted) < capacity:
+        return Verdict(failed=f"{slot} has {len(wanted)} of {capacity} instances: the platform started no more")
+    waiting = [there[name] for name in wanted if there[name]["state"] != "ready"]
+    if waiting:
+        first = f"{waiting[0]['name']} {waiting[0]['why']}"
+        return Verdict(waiting=f"{slot} has {len(wanted) - len(waiting)} of {capacity} instances ready; {first}")
+    return Verdict()
+
+
+LAST_LINES = 3
+LAST_LENGTH = 300
+
+
+def _last_words(place: Place, slot: str, instance: str) -> str:
+    """Return the end of a sentence with what a failed instance wrote last; its failure must not hide behind this."""
+    try:
+        instances = place.observe(logs=LAST_LINES)["slots"][slot]["instances"]
+    except ReleaseError:
+        return ""
+    for found in instances:
+        if found["id"] == instance if instance else found["state"] != "ready":
+            said = " | ".join(found.get("logs") or [])
+            return f"; it said: {said[-LAST_LENGTH:]}" if said else "; it said nothing"
+    return ""
+
+
+def run(places: t.Sequence[Place], params: t.Mapping[str, t.Any], wait: t.Optional[Wait]) -> Facts:
+    """Order it at every place, wait for all of it, and return the first place's result with all as C(places)."""
+    begun = {place.name: place.begin(params) for place in places}
+    seen: t.Mapping[str, Facts] = begun
+    if wait and params["state"] == "staged":
+        seen = wait.until_ready(places, str(params["slot"]), begun)
+    return {
+        **next(iter(begun.values())),
+        "changed": any(result["changed"] for result in begun.values()),
+        "diff": [part for result in begun.values() for part in result["diff"]],
+        # A balancer beside each place sees that place's instances only.
+        "capacity": min(result["capacity"] for result in begun.values()),
+        "slots": next(iter(seen.values()))["slots"],
+        "places": {name: result["slots"] for name, result in seen.items()},
+    }
