@@ -161,7 +161,8 @@ def _down(settings: Facts, sight: Sight, slot: str) -> bool:
 
 def _specification(settings: Facts) -> Facts:
     """Return what decides, beside the revision, what runs in a slot; a rollback stages it again."""
-    return {name: settings[name] for name in ("hosts_start", "hosts_variables") if settings[name]}
+    named = ("hosts_start", "hosts_variables", "compose_image", "compose_variables")
+    return {name: settings[name] for name in named if settings[name]}
 
 
 def _record(settings: Facts, plan: Facts, sight: Sight) -> Facts:

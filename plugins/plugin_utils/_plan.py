@@ -20,6 +20,7 @@ def variables(
     recorded = specification or {}
     return {
         **(recorded.get("hosts_variables") or settings["hosts_variables"]),
+        **{f"release_{name}": recorded.get(name) or settings[name] for name in ("compose_image", "compose_variables")},
         "release_app": settings["app"],
         "release_environment": settings["environment"],
         "release_revision": revision,

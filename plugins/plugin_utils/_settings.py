@@ -23,7 +23,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.se
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic_module import VERIFY_SPEC
 
 HOOKS = ("before_stage", "after_stage", "before_shift", "after_promote", "after_rollback", "after_rollback_window")
-PLATFORMS = ("hosts",)
+PLATFORMS = ("hosts", "compose")
 # What release_certificate may say: options of load_test. By default probes of what verify names, five a second.
 CERTIFICATE = (
     "url",
@@ -55,6 +55,21 @@ def word(value: t.Any) -> str:
             f"is {value!r}, {_kind(value)}: write it in quotes, as YAML changes what it takes for a number"
         )
     return value
+
+
+def words(value: t.Any) -> list[str]:
+    """Return a list of texts; surveys send them separated by commas. Raises ValueError."""
+    found = value.split(",") if isinstance(value, str) else value
+    if not isinstance(found, (list, tuple)) or not all(isinstance(item, str) and item.strip() for item in found):
+        raise ValueError(f"is {value!r}, not a list of names")
+    return [item.strip() for item in found]
+
+
+def number(value: t.Any) -> int:
+    """Return a whole number from 1 on; surveys send it as text. Raises ValueError."""
+    if isinstance(value, bool) or not str(value).strip().isdigit() or int(value) < 1:
+        raise ValueError(f"is {value!r}; it may be a whole number from 1 on")
+    return int(value)
 
 
 def mapping(value: t.Any) -> dict[str, t.Any]:
@@ -184,6 +199,16 @@ SETTINGS: dict[str, Setting] = {
     "release_hosts_stop": Setting(word),
     "release_hosts_diagnose": Setting(word),
     "release_hosts_variables": Setting(mapping, {}),
+    "release_compose_project_src": Setting(word),
+    "release_compose_services": Setting(per_slot, {"blue": "app-blue", "green": "app-green"}),
+    "release_compose_project_name": Setting(word),
+    "release_compose_files": Setting(words, []),
+    "release_compose_env_file": Setting(word, ".env"),
+    "release_compose_image": Setting(word),
+    "release_compose_variables": Setting(mapping, {}),
+    "release_compose_capacity": Setting(number),
+    "release_compose_docker_host": Setting(word, "unix:///var/run/docker.sock"),
+    "release_compose_machines": Setting(words, []),
 }
 
 
@@ -208,11 +233,12 @@ def read(values: Mapping[str, t.Any], needed: t.Sequence[str] = ()) -> dict[str,
 
 _MISSING = {
     "release_app": "the name of the application",
-    "release_platform": "hosts",
+    "release_platform": " or ".join(PLATFORMS),
     "release_traffic": "the traffic system with its options",
     "release_revision": "pass it with -e release_revision=...",
     "release_serving": "the slot that serves now, blue or green",
     "release_hosts_machines": "the inventory groups of both slots",
+    "release_compose_project_src": "the folder of the Compose project",
     "release_hosts_start": "the task file that starts a revision on a machine of a slot",
 }
 
