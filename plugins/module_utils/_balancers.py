@@ -193,7 +193,8 @@ class Balancers:
             thread.start()
         for thread in threads:
             thread.join()
-        return answers
+        # In the order in which they are named, not in which they answered.
+        return {balancer.name: answers[balancer.name] for balancer in chosen}
 
 
 def after(results: t.Mapping[str, Result]) -> Sight:
