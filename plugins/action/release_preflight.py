@@ -20,7 +20,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weigh
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import FrontDoor
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import SlotHealth, front_door
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import front_door, slot_is_down
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import Port, open_journal
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import open_judge
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._plan import variables
@@ -124,7 +124,7 @@ def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
             else f"traffic is split ({sight.weights}) by a release that has not ended: run status, then resume or abort"
         )
     promoted = next((r for r in reversed(known["releases"]) if r["outcome"] == "Promoted" and r["revision"]), None)
-    down = _down(settings, sight, stable)
+    down = slot_is_down(settings, sight, stable)
     first = down and promoted is None
     if down and not first and not settings["force"]:
         raise ReleaseError(f"{stable} has all the traffic and no healthy server: mend it, or force with a reason")
@@ -148,15 +148,6 @@ def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
         "variables": variables(settings, settings["revision"], stable, canary),
         "previous": {name: promoted[name] for name in ("id", "revision", "specification")} if promoted else None,
     }
-
-
-def _down(settings: Facts, sight: Sight, slot: str) -> bool:
-    """Return whether C(slot) answers nobody, in the balancers' eyes or, where those do not know, by its preview."""
-    up = sight.up(slot)
-    if up is None and (settings["verify"] or {}).get("url") and settings["preview"]:
-        health = SlotHealth(settings["verify"], settings["preview"])
-        return not any(health.answers(slot) for _number in range(SlotHealth.FAILURES))
-    return up is False
 
 
 def _specification(settings: Facts) -> Facts:

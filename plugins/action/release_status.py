@@ -13,6 +13,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.durat
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import slot_is_down
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import open_journal
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._plan import variables
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import object_key, open_balancers
@@ -79,7 +80,7 @@ def _plan(settings: Facts, key: str, sight: Sight, known: Facts | None) -> Facts
         "phase": release.get("phase"),
         "first": bool(stable) and stable == canary,
         # The way back: warm means that one switch does it.
-        "warm": bool(stable) and sight.up(stable) is not False,
+        "warm": bool(stable) and not _cold(settings, sight, release),
         "back": bool(release.get("recorded"))
         and sight.weights is not None
         and sight.weights.plain() == release["recorded"],
@@ -92,6 +93,13 @@ def _plan(settings: Facts, key: str, sight: Sight, known: Facts | None) -> Facts
         "previous": previous,
         "variables": variables(settings, previous.get("revision"), stable, canary, previous.get("specification")),
     }
+
+
+def _cold(settings: Facts, sight: Sight, release: Facts) -> bool:
+    """Return whether the way back answers nobody; it may have been retired only where the canary was promoted."""
+    if release.get("outcome") != "Promoted":
+        return sight.up(release["stable"]) is False
+    return slot_is_down(settings, sight, release["stable"])
 
 
 def _status(settings: Facts, key: str, sight: Sight, known: Facts | None, due: list[Facts], problem: str) -> Facts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, other
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._load.probe import probe
@@ -80,6 +81,15 @@ class SlotHealth:
             self._failed[slot] = 0 if self.answers(slot) else self._failed[slot] + 1
             self._asked_at[slot] = time.monotonic()
         return True if not self._failed[slot] else False if self._failed[slot] >= self.FAILURES else None
+
+
+def slot_is_down(settings: t.Mapping[str, t.Any], sight: Sight, slot: str) -> bool:
+    """Return whether C(slot) answers nobody, in the balancers' eyes or, where those do not know, by its preview."""
+    up = sight.up(slot)
+    if up is None and (settings["verify"] or {}).get("url") and settings["preview"]:
+        health = SlotHealth(settings["verify"], settings["preview"])
+        return not any(health.answers(slot) for _number in range(SlotHealth.FAILURES))
+    return up is False
 
 
 def _learn(ask: t.Callable[[str | None], str | None], serving: str, revision: str | None, what: str) -> dict[str, str]:
