@@ -24,6 +24,8 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic_mo
 
 HOOKS = ("before_stage", "after_stage", "before_shift", "after_promote", "after_rollback", "after_rollback_window")
 PLATFORMS = ("hosts", "compose")
+# What a platform cannot do without, whatever is asked of it.
+NEEDED_BY = {"compose": ("release_compose_project_src",)}
 # What release_certificate may say: options of load_test. By default probes of what verify names, five a second.
 CERTIFICATE = (
     "url",
@@ -218,6 +220,7 @@ def read(values: Mapping[str, t.Any], needed: t.Sequence[str] = ()) -> dict[str,
     Raises ReleaseError with one sentence that names the variable. C(needed) are required beside the always required.
     """
     settings: dict[str, t.Any] = {}
+    needed = (*needed, *NEEDED_BY.get(str(values.get("release_platform")), ()))
     for name, setting in SETTINGS.items():
         value = values.get(name)
         if value is None or value == "":
