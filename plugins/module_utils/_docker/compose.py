@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import typing as t
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _program
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, ReleaseError
 
 # Pulling an image and stopping with grace take their time; for ever is a hang.
@@ -81,33 +81,26 @@ class Compose:
 
     def _within_patience(
         self, what: str, command: t.Sequence[str], values: t.Mapping[str, str]
-    ) -> subprocess.CompletedProcess[str]:
+    ) -> _program.Done:
         try:
             return self._call(command, values)
-        except subprocess.TimeoutExpired as error:
+        except TimeoutError as error:
             raise Lost(f"{what} has not ended after {PATIENCE:.0f} s in {self.folder}") from error
 
-    def _call(self, command: t.Sequence[str], values: t.Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def _call(self, command: t.Sequence[str], values: t.Mapping[str, str]) -> _program.Done:
         environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
         try:
-            return subprocess.run(
-                command,
-                cwd=self.folder,
-                env={**environment, "DOCKER_HOST": self.docker_host, **values},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=PATIENCE,
-                check=False,
-            )
+            env = {**environment, "DOCKER_HOST": self.docker_host, **values}
+            return _program.run(command, env, PATIENCE, self.folder)
+        except TimeoutError:
+            raise
         except FileNotFoundError as error:
             missing = "the program docker is not on PATH" if os.path.isdir(self.folder) else f"no folder {self.folder}"
             raise ReleaseError(f"cannot run Compose: {missing}") from error
         except OSError as error:
             raise ReleaseError(f"cannot run Compose in {self.folder}: {error.strerror}") from error
 
-    def _complaint(self, verb: str, done: subprocess.CompletedProcess[str]) -> str:
+    def _complaint(self, verb: str, done: _program.Done) -> str:
         version = self._call(["docker", "compose", "version", "--short"], {})
         number = version.stdout.strip().lstrip("v")
         if version.returncode or not number[:1].isdigit() or int(number.split(".")[0]) < 2:
@@ -118,7 +111,7 @@ class Compose:
         return f"docker compose {verb} in {self.folder} failed: {_last_words(done)}"
 
 
-def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+def _last_words(done: _program.Done) -> str:
     words = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     last = words[-1] if words else f"it ended with status {done.returncode}"
     return last.replace("Error response from daemon: ", "")

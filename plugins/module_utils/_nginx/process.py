@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import re
@@ -15,6 +14,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _program
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 
 Version = tuple[int, ...]
@@ -123,34 +123,15 @@ def run(program: str, *arguments: str) -> str:
     # /usr/sbin is not on every user's PATH.
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
     try:
-        status, said = asyncio.run(_said([program, *arguments], {**os.environ, "PATH": path, "LC_ALL": "C"}))
+        done = _program.run([program, *arguments], {**os.environ, "PATH": path, "LC_ALL": "C"}, RUN_SECONDS)
     except FileNotFoundError as error:
         raise ReleaseError(f"nginx is not at '{program}'; name the program by 'nginx'") from error
-    except asyncio.TimeoutError as error:
-        raise ReleaseError(f"{program} {' '.join(arguments)} does not end within {RUN_SECONDS:.0f} s") from error
-    except OSError as error:
+    except OSError as error:  # a TimeoutError is one
         raise ReleaseError(f"cannot run {program}: {error}") from error
-    if status:
-        raise ReleaseError(_complaint(said) or f"{program} ended with status {status}")
+    said = done.stdout + done.stderr
+    if done.returncode:
+        raise ReleaseError(_complaint(said) or f"{program} ended with status {done.returncode}")
     return said
-
-
-async def _said(command: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Return exit status and output. By asyncio: a driver runs in actions too, which have no run_command."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=environment,
-    )
-    try:
-        output, _nothing = await asyncio.wait_for(process.communicate(), RUN_SECONDS)
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        raise
-    return process.returncode or 0, output.decode("utf-8", "replace")
 
 
 def version_of(text: str) -> Version:

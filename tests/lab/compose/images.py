@@ -109,7 +109,7 @@ def _files(folder: Path, left_out: set[str]) -> dict[str, Path]:
 
 def _libraries(program: Path) -> set[str]:
     """Return the libraries that a program loads, as ldd finds them."""
-    said = subprocess.run(["ldd", str(program)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    said = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
     words = (word for line in said.splitlines() for word in line.split() if word.startswith("/"))
     return {word for word in words if Path(word).exists()}
 
