@@ -126,7 +126,8 @@ def cumulated(polls: t.Iterable[Counts], start: float = 0.0, poll: float = POLL)
 class Rule(t.Protocol):
     """Another way to judge: told each poll, says whether it rolls back now."""
 
-    def add(self, at: float, counts: Counts) -> bool: ...
+    def add(self, at: float, counts: Counts) -> bool:
+        """Return whether it rolls back, having seen C(counts)."""
 
 
 class Oracle:

@@ -29,7 +29,7 @@ class Scripted(MemoryTraffic):
         self.trouble = ""
         self.unknown = False  # whether the trouble hides the weights
         self.heals = True  # whether a write ends the trouble
-        self.writing: t.Any = None
+        self.writing: list[Exception] = []
         self.reading_back: list[Exception] = []
 
     @contextlib.contextmanager
@@ -48,8 +48,8 @@ class Scripted(MemoryTraffic):
 
     def write(self, view: _traffic.View, weights: Weights, fence: int) -> None:
         self.calls.append("write")
-        if self.writing:
-            raise self.writing
+        for error in self.writing:
+            raise error
         super().write(view, weights, fence)
         if self.heals:
             self.trouble = ""
@@ -220,7 +220,7 @@ def test_a_write_that_does_not_stand_is_an_error(driver: Scripted) -> None:
     [("writing", Lost("no answer"), "lost"), ("writing", ReleaseError("disk full"), "error")],
 )
 def test_what_the_write_raises_is_passed_on(driver: Scripted, fault: str, error: ReleaseError, kind: str) -> None:
-    setattr(driver, fault, error)
+    setattr(driver, fault, [error])
     with pytest.raises(type(error), match=str(error)) as raised:
         move(driver)
     assert _traffic.failure(t.cast(ReleaseError, raised.value))["kind"] == kind

@@ -48,7 +48,7 @@ class Bench:
         release = {"id": "r1", "canary": "green", "stable": "blue", "recorded": STABLE.plain(), "revision": "v2"}
         owner = {"run": "run1", "environment": "shop-eu", "app": "shop"}
         self.fence = self.store.acquire(KEY, owner, 60.0, release)["fence"]
-        self.broken: Exception | None = None
+        self.broken: list[Exception] = []
         numbers = (forward_number(self.fence), restore_number(self.fence))
         self.order = Order(
             **{
@@ -75,8 +75,8 @@ class Bench:
         return Shift(self.order, self.world).run()
 
     def _journal(self, verb: str, **arguments: t.Any) -> dict[str, t.Any]:
-        if self.broken:
-            raise self.broken
+        for error in self.broken:
+            raise error
         return self.store.perform(verb, **arguments)
 
     @property
@@ -345,7 +345,7 @@ def test_a_hold_goes_on_judging(bench: t.Any) -> None:
 
 def test_without_a_journal_there_is_no_step(bench: t.Any) -> None:
     shop = bench()
-    shop.broken = Unreachable("disk full")
+    shop.broken = [Unreachable("disk full")]
     report = shop.run()
     assert report.reason == "journal" and set(shop.driver.writes) <= {STABLE}
 
@@ -353,7 +353,7 @@ def test_without_a_journal_there_is_no_step(bench: t.Any) -> None:
 def test_a_journal_that_is_lost_in_the_middle_puts_traffic_back_after_thirty_seconds(bench: t.Any) -> None:
     shop = bench()
     shop.world.judge = Says(w10="running")
-    shop.clock.after(5, lambda: setattr(shop, "broken", Unreachable("disk full")))
+    shop.clock.after(5, lambda: setattr(shop, "broken", [Unreachable("disk full")]))
     report = shop.run()
     assert report.reason == "journal" and report.outcome == "RolledBack"
     assert 1034 <= shop.clock.now <= 1040
@@ -382,7 +382,7 @@ def test_a_run_that_slept_past_its_ttl_without_a_journal_writes_nothing(bench: t
 
     def sleep_and_lose() -> str:
         shop.clock.now += 120
-        shop.broken = Unreachable("no route to host")
+        shop.broken = [Unreachable("no route to host")]
         return "fail"
 
     shop.world.judge = Says(w10=sleep_and_lose)
