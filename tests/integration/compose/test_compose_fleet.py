@@ -32,6 +32,10 @@ def ids(project: Project, service: str) -> list[str]:
     return sorted(container["Id"] for container in project.containers(service))
 
 
+def networks(project: Project, service: str) -> set[str]:
+    return {name for found in project.containers(service) for name in found["NetworkSettings"]["Networks"]}
+
+
 def test_staging_twice_changes_nothing_the_second_time_and_retiring_takes_one_slot_down(shop: Project) -> None:
     blue, database = ids(shop, "app-blue"), ids(shop, "database")
     assert order(shop, check_mode=True)["changed"]
@@ -39,6 +43,8 @@ def test_staging_twice_changes_nothing_the_second_time_and_retiring_takes_one_sl
     first = order(shop)
     assert (first["changed"], first["capacity"]) == (True, 2)
     assert sorted(first["instances"]) == ids(shop, "app-green")
+    # Where the balancer looks, no address of one colour can ever become one of the other's.
+    assert networks(shop, "app-green") & networks(shop, "app-blue") & networks(shop, "balancer") == set()
     assert [part["after"] for part in first["diff"]] == ["2 x v2\n"]
     second = order(shop)
     assert (second["changed"], second["instances"]) == (False, first["instances"])
