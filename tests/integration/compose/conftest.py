@@ -42,7 +42,9 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def shop(engine: Engine) -> Iterator[Project]:
     """The shop behind HAProxy, v1 in blue with two containers."""
-    with Project(engine, engine.folder / "shop", variables={"release_certificate": LOAD}) as project:
+    # Each module has a project of its own on the one engine.
+    folder = Path(tempfile.mkdtemp(prefix="shop-", dir=engine.folder))
+    with Project(engine, folder, variables={"release_certificate": LOAD}) as project:
         status, said = project.deploy("v1", "-e", "release_compose_capacity=2")
         assert status == 0, said
         yield project
