@@ -30,6 +30,7 @@ class ActionModule(ReleaseAction):
         "key": {"type": "str", "required": True, "no_log": False},
         "run": {"type": "str", "required": True},
         "step": {"type": "raw"},
+        "floor": {"type": "int", "default": 0},
         "why": {"type": "str", "default": ""},
     }
 
@@ -70,7 +71,9 @@ class ActionModule(ReleaseAction):
     def _take_over(self, journal: Port, params: dict[str, t.Any]) -> dict[str, t.Any]:
         settings = params["settings"]
         owner = {"run": params["run"], "app": settings["app"], "environment": settings["environment"]}
-        answer = journal("take_over", key=params["key"], owner=owner, command=params["verb"])
+        answer = journal(
+            "take_over", key=params["key"], owner=owner, command=params["verb"], floor=params["floor"]
+        )
         return {
             "changed": True,
             "taken": True,

@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import fence_of
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
@@ -72,6 +73,7 @@ def _plan(settings: Facts, key: str, sight: Sight, known: Facts | None) -> Facts
     previous = release.get("previous") or {}
     return {
         "key": key,
+        "floor": fence_of(sight.fence),
         "run": f"{settings['environment']}-{secrets.token_hex(6)}",
         "release": release.get("id"),
         "stable": stable,

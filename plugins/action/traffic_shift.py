@@ -240,10 +240,10 @@ def _judged(judge: ShiftJudge | None, picture: str | None) -> dict[str, t.Any] |
     return judge.report()
 
 
-def _health(params: dict[str, t.Any]) -> t.Callable[[str], bool | None]:
-    """Return the prober of slots; one that knows nothing where there is no preview route."""
+def _health(params: dict[str, t.Any]) -> SlotHealth | None:
+    """Return the prober of slots, None where there is no preview route."""
     if not (params["verify"] or {}).get("url") or not params["preview"]:
-        return lambda slot: None
+        return None
     return SlotHealth(params["verify"], params["preview"])
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Options of every traffic name (C(DOCUMENTATION)), and of those that move traffic (C(MOVE))."""
+    """Options of every traffic name (C(DOCUMENTATION)), of those that move traffic (C(MOVE)), of proofs (C(VERIFY))."""
 
     DOCUMENTATION = r"""
 options:
@@ -81,6 +81,10 @@ options:
       - Move even if a slot that gets requests has no healthy server, or the state is not one of ours.
     type: bool
     default: false
+"""
+
+    VERIFY = r"""
+options:
   verify:
     description:
       - How to prove at the data plane that traffic moved. Probes go out from the controller; counters of the
@@ -99,7 +103,9 @@ options:
         description: The place of that value in a JSON answer, such as C(build.version), instead of a header.
         type: str
       slots:
-        description: The value with which each slot answers.
+        description:
+          - The value with which each slot answers. M(zerodowntime.bluegreen.traffic_shift) learns it by itself, from
+            what stable answers now and from the revision.
         type: dict
       cookies:
         description: A cookie per slot (C(NAME=VALUE)) that binds a client to it; at weight 0 it must not answer to it.

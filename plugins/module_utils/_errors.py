@@ -14,5 +14,9 @@ class Lost(ReleaseError):
     """An answer was lost: whether the change was made is unknown until the object is read again."""
 
 
+class Fenced(ReleaseError):
+    """The run lost its lock: it writes nothing more, anywhere."""
+
+
 class Refused(ReleaseError):
     """The object was not what the caller expected, or a newer fence stands there: nothing was written."""

@@ -19,8 +19,12 @@ from dataclasses import dataclass, field
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight, after
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text as span
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, other, parse, split
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import Fenced
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import (
+    Fenced,
+    Lost,
+    Refused,
+    ReleaseError,
+)
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import Proof
 
 TICK = 0.5
@@ -29,6 +33,8 @@ COMMANDS = 1.0
 PROGRESS = 5.0
 # Knowledge older than this is looked up again before a restore acts on it.
 FRESH = 2.0
+# How often a prober is asked, a second apart, whether the way back answers.
+SURE = 4
 # How long the journal, or a balancer, may be out of reach before traffic is put back.
 PATIENCE = 30.0
 
@@ -93,7 +99,7 @@ class World:
     sight: t.Optional[Sight] = None
     prove: t.Optional[t.Callable[[Weights, Weights, Sight, t.Callable[[], Sight]], Proof]] = None
     judge: t.Optional[Judge] = None
-    healthy: t.Callable[[str], t.Optional[bool]] = lambda slot: None
+    healthy: t.Optional[t.Callable[[str], t.Optional[bool]]] = None
     shield: t.Callable[[], None] = lambda: None
     monotonic: t.Callable[[], float] = time.monotonic
     sleep: t.Callable[[float], None] = time.sleep
@@ -459,7 +465,7 @@ class Shift:
     def _down(self, sight: Sight, slot: str) -> bool:
         """Return whether C(slot) is known to answer nobody, in the balancers' eyes or else in the prober's."""
         up = sight.up(slot)
-        return up is False or (up is None and self.world.healthy(slot) is False)
+        return up is False or (up is None and self.world.healthy is not None and self.world.healthy(slot) is False)
 
     # Putting it back
 
@@ -525,10 +531,21 @@ class Shift:
                 self._look()
             except ReleaseError:
                 return ""  # what cannot be seen may still be reached: the restore itself will tell
-        down = self.order.recorded[self.stable] > 0 and self._down(t.cast(Sight, self._sight), self.stable)
-        if down and not self.order.force:
+        if self.order.recorded[self.stable] > 0 and not self.order.force and self._is_no_way_back():
             return f"{self.stable}, the way back, has no healthy server: traffic stays on {self.confirmed}"
         return ""
+
+    def _is_no_way_back(self) -> bool:
+        """Return whether the stable slot answers nobody; where only a prober knows, it is asked until it is sure."""
+        sight = t.cast(Sight, self._sight)
+        if sight.up(self.stable) is not None or self.world.healthy is None:
+            return self._down(sight, self.stable)
+        for _probe in range(SURE):
+            answers = self.world.healthy(self.stable)
+            if answers is not None:
+                return not answers
+            self.world.sleep(1.0)
+        return True
 
     def _degraded(self, msg: str) -> None:
         promoted = "was promoted before" in msg

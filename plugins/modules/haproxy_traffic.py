@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - zerodowntime.bluegreen._haproxy
   - zerodowntime.bluegreen._traffic
   - zerodowntime.bluegreen._traffic.move
+  - zerodowntime.bluegreen._traffic.verify
 seealso:
   - module: zerodowntime.bluegreen.haproxy_traffic_info
   - module: zerodowntime.bluegreen.traffic_shift

@@ -35,6 +35,7 @@ extends_documentation_fragment:
   - zerodowntime.bluegreen._nginx
   - zerodowntime.bluegreen._traffic
   - zerodowntime.bluegreen._traffic.move
+  - zerodowntime.bluegreen._traffic.verify
 seealso:
   - module: zerodowntime.bluegreen.nginx_traffic_info
   - module: zerodowntime.bluegreen.traffic_shift

@@ -38,6 +38,10 @@ options:
   step:
     description: The step, in percent, that the command is meant for; refused when the release stands elsewhere.
     type: raw
+  floor:
+    description: The fence that stands at the traffic object; a run that takes over goes on above it.
+    type: int
+    default: 0
   why:
     description: Why, for the journal.
     type: str

@@ -18,6 +18,7 @@ description:
     that traffic moved, asks the gate, and journals the outcome.
   - A failing gate, a refuted weight, a slot without healthy servers, somebody else's change, a lost journal, any
     exception, a task timeout, SIGTERM, SIGINT and the death of the controller put the recorded traffic back first.
+  - With O(verify), a move that cannot be proven is taken back too.
   - It runs only with the lock of the release (M(zerodowntime.bluegreen.release_journal), verb C(acquire)).
 options:
   state:
@@ -54,43 +55,6 @@ options:
   picture:
     description: The SVG file that shows what the gate saw.
     type: path
-  verify:
-    description:
-      - How to prove at the data plane that traffic moved. When it is given, a move that cannot be proven is taken back.
-    type: dict
-    suboptions:
-      url:
-        description:
-          - An address behind the balancer that both slots answer, asked by GET. Without it the balancers' counters
-            alone have to show it, which takes traffic.
-        type: str
-      header:
-        description: The header of the answer that tells the slots apart.
-        type: str
-      json_path:
-        description: The place of that value in a JSON answer, such as C(build.version), instead of a header.
-        type: str
-      slots:
-        description: The value with which each slot answers. By default what stable answers now, and the revision.
-        type: dict
-      cookies:
-        description: A cookie per slot (C(NAME=VALUE)) that binds a client to it; at weight 0 it must not answer to it.
-        type: dict
-      ca_path:
-        description: File with the certificates to trust.
-        type: path
-      validate_certs:
-        description: Whether the server's certificate is verified.
-        type: bool
-        default: true
-      timeout:
-        description: Seconds one probe may take.
-        type: float
-        default: 5.0
-      patience:
-        description: How long traffic may take to follow.
-        type: str
-        default: 10s
   preview:
     description:
       - The headers by which a request to O(verify.url) reaches a slot whatever the weights are, C($slot) stands for its
@@ -157,6 +121,8 @@ attributes:
     support: full
 notes:
   - Runs in the controller's process. The client libraries of the traffic system must be in the controller's Python.
+extends_documentation_fragment:
+  - zerodowntime.bluegreen._traffic.verify
 seealso:
   - module: zerodowntime.bluegreen.release_journal
   - module: zerodowntime.bluegreen.metric_gate

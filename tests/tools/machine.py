@@ -20,8 +20,10 @@ PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 # Debian's package for each program that a step starts.
 PACKAGES = {
+    "dockerd": "docker.io",
     "git": "git",
     "haproxy": "haproxy",
+    "iptables": "iptables",
     "nginx": "nginx-light",
     "prometheus": "prometheus",
     "ps": "procps",
@@ -65,6 +67,14 @@ def need(job: Job, *programs: str) -> None:
         if not any(lists.glob("*_Packages*")):
             job.run(["apt-get", "-q", "update"], DEBIAN_FRONTEND="noninteractive")
         job.run(install, DEBIAN_FRONTEND="noninteractive")
+
+
+def like(job: Job, *programs: str) -> None:
+    """Install what is missing of C(programs) where that can be; without them some tests skip themselves by name."""
+    try:
+        need(job, *programs)
+    except Skipped as why:
+        job.note(str(why))
 
 
 @contextmanager

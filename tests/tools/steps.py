@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bench import Job, Skipped, search_path
 from environments import core_environment, cores, tools_environment
-from machine import need
+from machine import like, need
 from package import build, importer
 from sanity import sanity
 
@@ -130,6 +130,7 @@ def _pytest(kind: str, core: str) -> t.Callable[[Job], None]:
             raise Skipped(f"tests/{kind} holds no test yet")
         if kind == "integration":
             need(job, *SERVERS)
+            like(job, "dockerd", "iptables")
         try:
             job.run([core_environment(job, core) / "python", "-m", "pytest", "-p", "no:cacheprovider", f"tests/{kind}"])
         finally:

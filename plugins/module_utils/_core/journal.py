@@ -267,6 +267,7 @@ def take_over(
     monotonic: float,
     command: str = "resume",
     dead: t.Optional[str] = None,
+    floor: int = 0,
 ) -> Change:
     """Take the newest release over for C(owner), or observe its holder a little longer.
 
@@ -275,7 +276,8 @@ def take_over(
     C(silent) and how many make C(patience).
 
     C(observer) names the clock that C(monotonic) was read from: the mark it leaves lets any process on the same clock
-    go on with the observation. C(dead) is the record whose every process the caller found gone. Raises Refusal when
+    go on with the observation. C(dead) is the record whose every process the caller found gone. C(floor) is the fence
+    that stands at the object, as in C(acquire): a foreign one must not lock a restore out. Raises Refusal when
     the table of phases has a sentence against C(command) or nothing was ever released here.
     """
     after = checked(document, key)
@@ -299,7 +301,7 @@ def take_over(
                 "patience": patience(lock),
                 "sentence": held_by(after, now),
             }
-    after["fence"] += 1
+    after["fence"] = max(after["fence"], floor) + 1
     after["lock"] = _lock(after["fence"], owner, ttl, release, now)
     after["observers"] = {}
     if lock:

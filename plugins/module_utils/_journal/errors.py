@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _errors as errors
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.phases import Refusal
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, ReleaseError
 
@@ -27,7 +28,7 @@ class Busy(JournalError):
     kind = "busy"
 
 
-class Fenced(JournalError):
+class Fenced(JournalError, errors.Fenced):
     """The run lost its lock: it writes nothing more, anywhere."""
 
     kind = "fenced"

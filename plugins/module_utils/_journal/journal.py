@@ -99,13 +99,19 @@ class Journal:
         return self._change(key, lambda now, known: core.unlock(known, key, run))
 
     def take_over(
-        self, key: str, owner: Owner, ttl: float = 60.0, command: str = "resume", dead: t.Optional[str] = None
+        self,
+        key: str,
+        owner: Owner,
+        ttl: float = 60.0,
+        command: str = "resume",
+        dead: t.Optional[str] = None,
+        floor: int = 0,
     ) -> Answer:
         """Take the release over if its holder is dead, else look at it once; C(takeover.wait) looks until it is."""
         return self._change(
             key,
             lambda now, known: core.take_over(
-                known, key, owner, ttl, now, self._observer, self._monotonic(), command, dead
+                known, key, owner, ttl, now, self._observer, self._monotonic(), command, dead, int(floor)
             ),
         )
 

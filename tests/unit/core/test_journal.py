@@ -506,3 +506,15 @@ def test_a_lost_journal_goes_on_above_the_fence_that_stands_at_the_object() -> N
     document, answer = journal.acquire(None, "memory:shop", owner, 60.0, {"id": "r1"}, 0.0, floor=journal.fence_of(13))
     assert journal.forward_number(answer["fence"]) > 13
     assert document["fence"] == answer["fence"] == 7
+
+
+def test_whoever_takes_over_goes_on_above_a_foreign_fence_at_the_object() -> None:
+    owner = {"run": "run1", "environment": "shop-eu", "app": "shop"}
+    document, _answer = journal.acquire(None, "memory:shop", owner, 60.0, {"id": "r1"}, 0.0)
+    taker = {**owner, "run": "run2"}
+    dead = journal.record(document["lock"])
+    after, answer = journal.take_over(
+        document, "memory:shop", taker, 60.0, 0.0, "clock", 0.0, "resume", dead, floor=journal.fence_of(99)
+    )
+    assert answer["taken"] and journal.restore_number(answer["fence"]) > 99
+    assert after["fence"] == answer["fence"]

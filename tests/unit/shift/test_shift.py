@@ -278,6 +278,16 @@ def test_an_abort_is_heard_while_the_way_back_is_down(bench: t.Any) -> None:
     assert shop.run().reason == "abort"
 
 
+@pytest.mark.parametrize(("says", "back"), [([None, None, False], False), ([None, True], True)])
+def test_a_restore_waits_until_the_prober_is_sure_of_the_way_back(bench: t.Any, says: list[t.Any], back: bool) -> None:
+    shop = bench()
+    shop.driver.up = {"blue": None, "green": None}
+    shop.world.judge = Says(w50=lambda: setattr(shop.world, "healthy", lambda slot: says.pop(0)) or "fail")
+    report = shop.run()
+    assert (report.outcome == "RolledBack") is back and not says
+    assert shop.driver.weights == (STABLE if back else Weights(50, 50))
+
+
 def test_force_puts_traffic_back_onto_a_slot_that_is_down(bench: t.Any) -> None:
     shop = bench(force=True)
     shop.world.judge = Says(w50=lambda: shop.driver.up.update(blue=False) or "fail")
