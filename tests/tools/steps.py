@@ -52,11 +52,8 @@ def steps() -> list[Step]:
             for core in ends
         ),
         Step("molecule", "the scenarios of extensions/molecule", molecule),
-        *(Step(f"unit-{core}", f"unit tests, {core}", _pytest("unit", core), core not in ends) for core in every),
-        *(
-            Step(f"sanity-{core}", f"ansible-test sanity, {core}", partial(sanity, core=core), core not in ends)
-            for core in every
-        ),
+        *(Step(f"unit-{core}", f"unit tests, {core}", _pytest("unit", core)) for core in every),
+        *(Step(f"sanity-{core}", f"ansible-test sanity, {core}", partial(sanity, core=core)) for core in every),
     ]
 
 
