@@ -83,7 +83,7 @@ def keep(driver: FileTraffic, **changed: t.Any) -> str:
 
 
 def orders(driver: FileTraffic) -> list[Path]:
-    return [path for path in driver.file.parent.glob(".zd-lease-*") if not path.name.endswith("lock")]
+    return [path for path in driver.file.parent.glob(".zd-lease-*") if not path.name.endswith(("lock", ".new"))]
 
 
 def until(done: Callable[[], bool], seconds: float = 15.0) -> None:
