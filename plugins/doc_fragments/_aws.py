@@ -1,0 +1,75 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that say how AWS is reached; names, aliases and environment as amazon.aws has them."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of every name that calls AWS (C(DOCUMENTATION)), and those that name an ALB (C(ALB))."""
+
+    DOCUMENTATION = r"""
+options:
+  profile:
+    description:
+      - The named profile of the AWS configuration files. Not used when O(access_key) is given.
+      - E(AWS_PROFILE) and E(AWS_DEFAULT_PROFILE) are used when it is not set.
+    type: str
+    aliases: [aws_profile]
+  region:
+    description:
+      - The region. E(AWS_REGION), E(AWS_DEFAULT_REGION) and E(EC2_REGION) are used when it is not set.
+    type: str
+    aliases: [aws_region, ec2_region]
+  access_key:
+    description:
+      - The access key id. E(AWS_ACCESS_KEY_ID), E(AWS_ACCESS_KEY) and E(EC2_ACCESS_KEY) are used when it is not set;
+        without any, what boto3 finds, such as the role of an instance.
+    type: str
+    aliases: [aws_access_key_id, aws_access_key, ec2_access_key]
+  secret_key:
+    description:
+      - The secret access key. E(AWS_SECRET_ACCESS_KEY), E(AWS_SECRET_KEY) and E(EC2_SECRET_KEY) are used when it is
+        not set.
+    type: str
+    aliases: [aws_secret_access_key, aws_secret_key, ec2_secret_key]
+  session_token:
+    description:
+      - The token of temporary keys. E(AWS_SESSION_TOKEN), E(AWS_SECURITY_TOKEN) and E(EC2_SECURITY_TOKEN) are used
+        when it is not set.
+    type: str
+    aliases: [aws_session_token, security_token, aws_security_token, access_token]
+  assume_role_arn:
+    description:
+      - A role to work in. Its keys are renewed by themselves, however long a release takes.
+    type: str
+    aliases: [iam_role_arn]
+  assume_role_session_name:
+    description: The session name that CloudTrail shows for the assumed role.
+    type: str
+    default: zerodowntime
+  endpoint_url:
+    description:
+      - Another address than AWS's own for every call, such as the lab's. E(AWS_URL) and E(EC2_URL) are used when it
+        is not set.
+    type: str
+    aliases: [aws_endpoint_url, ec2_url]
+  aws_ca_bundle:
+    description: File with the certificates to trust. E(AWS_CA_BUNDLE) is used when it is not set.
+    type: path
+  validate_certs:
+    description: Whether the certificate of AWS is verified.
+    type: bool
+    default: true
+  retries:
+    description: How often one call is tried, botocore's standard mode.
+    type: int
+    default: 3
+  timeout:
+    description: Seconds that one try of a call may take.
+    type: float
+    default: 10.0
+requirements:
+  - boto3 in the Python that runs the code, which is the controller's unless the task's host is another machine
+"""
