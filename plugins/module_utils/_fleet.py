@@ -39,11 +39,16 @@ class Instance:
 
 @dataclass(frozen=True)
 class Fleet:
-    """All instances of one slot at one moment, and what is written down for it."""
+    """All instances of one slot at one moment, and what is written down for it.
+
+    C(trouble) says why the platform will never bring it up, C(pending) what it has not done yet.
+    """
 
     instances: tuple[Instance, ...]
     revision: str = ""
     capacity: int = 0
+    trouble: str = ""
+    pending: str = ""
 
     @property
     def ready(self) -> int:
@@ -56,6 +61,8 @@ class Fleet:
             "ready": self.ready,
             "revision": self.revision,
             "capacity": self.capacity,
+            "trouble": self.trouble,
+            "pending": self.pending,
             "instances": [dict(vars(instance)) for instance in self.instances],
         }
 
@@ -74,6 +81,8 @@ class Driver(abc.ABC):
 
     name: t.ClassVar[str]
     spec: t.ClassVar[Facts]
+    # Whether the platform starts instances after the call that orders them, and replaces those that it loses.
+    replaces: t.ClassVar[bool] = False
 
     def __init__(self, options: t.Mapping[str, t.Any]) -> None:
         self.options = options
@@ -97,6 +106,11 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def words(self, instance: str, lines: int) -> list[str]:
         """Return the last lines that an instance wrote, none where they cannot be had."""
+
+    def size(self, fleets: t.Mapping[str, Fleet], slot: str) -> int:
+        """Return how many instances a slot gets that nobody sized: as the other has, else as it was to have, else 1."""
+        there = fleets[other(slot)]
+        return there.ready or there.capacity or fleets[slot].capacity or 1
 
 
 # What every *_fleet name takes beside the driver's own options.
@@ -127,7 +141,8 @@ def begin(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = Fals
     """
     slot = str(params["slot"])
     fleets = driver.observe()
-    order = Order(slot, 0 if params["state"] == "retired" else _capacity(fleets, params), params.get("revision") or "")
+    capacity = 0 if params["state"] == "retired" else _capacity(driver, fleets, params)
+    order = Order(slot, capacity, params.get("revision") or "")
     changes = driver.changes(fleets, order)
     weight = params.get("weight") or 0
     if changes and weight and (fleets[slot].ready or not order.capacity):
@@ -144,19 +159,18 @@ def begin(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = Fals
         "identity": driver.identity(),
         "diff": plan.diff(changes),
         "capacity": order.capacity,
-        "instances": [instance.id for instance in after[slot].instances],
+        "instances": None if driver.replaces else [instance.id for instance in after[slot].instances],
         "slots": {name: fleet.plain() for name, fleet in after.items()},
     }
 
 
-def _capacity(fleets: t.Mapping[str, Fleet], params: t.Mapping[str, t.Any]) -> int:
-    """Return how many: as asked, else as the other slot runs, else as this one was to have, else 1."""
+def _capacity(driver: Driver, fleets: t.Mapping[str, Fleet], params: t.Mapping[str, t.Any]) -> int:
+    """Return how many: as asked, else as the driver finds it right."""
     if params.get("capacity") is not None:
         if params["capacity"] < 1:
             raise ReleaseError(f"capacity is {params['capacity']}: a slot that is staged has at least one instance")
         return int(params["capacity"])
-    slot = str(params["slot"])
-    return fleets[other(slot)].ready or fleets[other(slot)].capacity or fleets[slot].capacity or 1
+    return driver.size(fleets, str(params["slot"]))
 
 
 class Place(abc.ABC):
@@ -244,20 +258,28 @@ class Verdict:
 
 
 def judge(seen: t.Mapping[str, t.Any], begun: t.Mapping[str, t.Any], slot: str) -> Verdict:
-    """Return the verdict on a slot of which the instances in C(begun) were ordered."""
+    """Return the verdict on a slot of which the instances in C(begun) were ordered.
+
+    Without them the platform starts and replaces instances itself, and all that it shows now are meant.
+    """
     there = {instance["id"]: instance for instance in seen["instances"]}
     wanted, capacity = begun["instances"], begun["capacity"]
+    replaced = wanted is None
+    wanted = list(there) if replaced else wanted
     for name in wanted:
         if name not in there:
             return Verdict(failed=f"an instance of {slot} is gone ({name[:12]}): somebody removed it")
-        if there[name]["state"] in ("failed", "stopping"):
+        if there[name]["state"] == "failed" or (there[name]["state"] == "stopping" and not replaced):
             return Verdict(failed=f"{there[name]['name']} {there[name]['why']}", of=name)
-    if len(wanted) < capacity:
+    if seen.get("trouble"):
+        return Verdict(failed=f"{slot}: {seen['trouble']}")
+    if len(wanted) < capacity and not replaced:
         return Verdict(failed=f"{slot} has {len(wanted)} of {capacity} instances: the platform started no more")
     waiting = [there[name] for name in wanted if there[name]["state"] != "ready"]
-    if waiting:
-        first = f"{waiting[0]['name']} {waiting[0]['why']}"
-        return Verdict(waiting=f"{slot} has {len(wanted) - len(waiting)} of {capacity} instances ready; {first}")
+    ready = len(wanted) - len(waiting)
+    if waiting or ready < capacity or seen.get("pending"):
+        first = f"{waiting[0]['name']} {waiting[0]['why']}" if waiting else seen.get("pending") or "more are to start"
+        return Verdict(waiting=f"{slot} has {ready} of {capacity} instances ready; {first}")
     return Verdict()
 
 

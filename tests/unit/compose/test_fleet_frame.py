@@ -125,3 +125,21 @@ def test_a_wait_hears_an_abort() -> None:
 
     with pytest.raises(ReleaseError, match="abort by somebody"):
         Wait(10, pulse).until_ready([Here(platform)], "green", begun)
+
+
+def judged(instances: list[tuple[str, str]], capacity: int = 2, **facts: str) -> _fleet.Verdict:
+    """Return the verdict on a platform that starts and replaces instances by itself."""
+    seen = Fleet(tuple(Instance(name, name, "v2", state, f"is {state}") for name, state in instances), **facts)
+    return _fleet.judge(seen.plain(), {"instances": None, "capacity": capacity}, "green")
+
+
+def test_a_platform_that_replaces_instances_is_waited_for_until_all_that_it_shows_are_ready() -> None:
+    assert judged([]).waiting == "green has 0 of 2 instances ready; more are to start"
+    assert judged([("a", "ready"), ("b", "starting")]).waiting == "green has 1 of 2 instances ready; b is starting"
+    assert judged([("a", "ready"), ("c", "ready")]) == _fleet.Verdict()
+    assert judged([("a", "ready"), ("c", "ready")], pending="an old one runs").waiting.endswith("ready; an old one runs")
+
+
+def test_a_platform_that_gives_up_ends_the_wait_with_its_own_words_before_any_instance_is_there() -> None:
+    assert judged([], trouble="exceeded quota: pods").failed == "green: exceeded quota: pods"
+    assert judged([("a", "failed")], trouble="too slow").failed == "a is failed", "the instance knows more"
