@@ -22,22 +22,23 @@ class ActionModule(ReleaseAction):
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "settings": {"type": "dict", "required": True},
-        "serving": {"type": "str", "choices": list(SLOTS), "required": True},
+        "serving": {"type": "str", "choices": list(SLOTS)},
         "confirm": {"type": "bool", "default": False},
     }
 
     def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return what was or would be changed; nothing is changed without C(confirm)."""
-        settings, serving = params["settings"], params["serving"]
+        settings = params["settings"]
         balancers = open_balancers(self, settings["traffic"], task_vars)
         sight = balancers.observe()
+        serving = params["serving"] or _serving(sight)
         wanted = split(serving, 100)
         bare = [name for name, view in sight.views.items() if view["weights"] is None]
         journal = open_journal(self, settings["journal"], task_vars)
         known = journal("read", key=object_key(sight))
         if not bare:
             return self._adopted(sight, wanted, known, settings, journal)
-        if sight.up(serving) is False:
+        if params["serving"] and sight.up(serving) is False:
             raise ReleaseError(f"{serving} is to serve and has no healthy server: adopt names the slot that serves now")
         changes = [
             core_plan.Change(f"traffic of {settings['app']} on {name}", "not ours", str(wanted)) for name in bare
@@ -85,3 +86,13 @@ class ActionModule(ReleaseAction):
             changes={"phase": "Healthy", "outcome": "Promoted"},
         )
         journal("unlock", key=key, run=run)
+
+
+def _serving(sight: Sight) -> str:
+    """Return the slot that serves now as far as the balancers know, blue where nothing does."""
+    if sight.weights and sight.weights.only():
+        return str(sight.weights.only())
+    up = [slot for slot in SLOTS if sight.up(slot)]
+    if len(up) > 1:
+        raise ReleaseError("both slots have healthy servers: name the one that serves now by release_serving")
+    return up[0] if up else SLOTS[0]

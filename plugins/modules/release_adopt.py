@@ -21,10 +21,11 @@ options:
     type: dict
     required: true
   serving:
-    description: The slot that serves now.
+    description:
+      - The slot that serves now. By default the one that has all the traffic, else the only one with healthy servers,
+        else V(blue).
     type: str
     choices: [blue, green]
-    required: true
   confirm:
     description: Whether to change anything; without it the changes are only shown.
     type: bool

@@ -60,6 +60,10 @@ class Compose:
         words = ["--detach", "--no-deps", "--no-build", "--pull", "never", "--force-recreate"]
         self.run("up", *words, "--scale", f"{service}={scale}", service)
 
+    def start(self, services: t.Sequence[str]) -> None:
+        """Bring the named services up, what they depend on too, and wait until they run, healthy where they check."""
+        self.run("up", "--detach", "--wait", *services)
+
     def take_down(self, service: str) -> None:
         """Stop the containers of one service, each with the grace that the file gives it, and remove them."""
         self.run("rm", "--stop", "--force", service)

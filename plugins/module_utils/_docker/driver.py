@@ -108,6 +108,24 @@ class ComposeFleet(_fleet.Driver):
             return self.engine.logs(instance, lines)
         return []
 
+    def bring_up(self, check_mode: bool = False) -> list[Change]:
+        """Start every service of the project that is no slot, and return what was or would be started.
+
+        The slots stay as they are: a release fills them. Raises Refused when they could not be released afterwards.
+        """
+        self._fit_for_releases()
+        wanted = [name for name in sorted(self.compose.config({})["services"]) if name not in self.services.values()]
+        before = self._ids(wanted)
+        if check_mode:
+            return [Change(self._where(name), "down", "up") for name in wanted if not before[name]]
+        self.compose.start(wanted)
+        after = self._ids(wanted)
+        return [
+            Change(self._where(name), "of an older configuration" if before[name] else "down", "up")
+            for name in wanted
+            if after[name] != before[name]
+        ]
+
     @property
     def project(self) -> str:
         """The project's name: the given one, else what Compose makes of file and folder."""
@@ -115,13 +133,34 @@ class ComposeFleet(_fleet.Driver):
             self._project = self.compose.config({})["name"]
         return self._project
 
+    def _fit_for_releases(self) -> None:
+        """Raise Refused when a slot is not written so that a release can say what it runs."""
+        probe = {"image": "zerodowntime-probe", "scale": "2"}
+        values = {name_of(name, what): value for name in self.services.values() for what, value in probe.items()}
+        services = self.compose.config(values)["services"]
+        for name in self.services.values():
+            if name not in services:
+                raise Refused(f"the project in {self.folder} has no service {name}; it has {', '.join(services)}")
+            found = service.faults(
+                name, services[name], probe["image"], name_of(name, "image"), 2, name_of(name, "scale")
+            )
+            if found:
+                raise Refused(found[0])
+
+    def _listed(self, service: str, **query: str) -> list[dict[str, t.Any]]:
+        labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]
+        labels.append("com.docker.compose.oneoff=False")
+        found = self.engine.get("/containers/json", filters=json.dumps({"label": labels}), **query)
+        return t.cast("list[dict[str, t.Any]]", found)
+
+    def _ids(self, services: t.Iterable[str]) -> dict[str, list[str]]:
+        """Return the containers of each service that run."""
+        return {name: sorted(container["Id"] for container in self._listed(name)) for name in services}
+
     def _inspected(self, slot: str) -> list[dict[str, t.Any]]:
         """Return the containers of a slot, as inspected, in the order of their names."""
-        labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={self.services[slot]}"]
-        labels.append("com.docker.compose.oneoff=False")
-        listed = self.engine.get("/containers/json", all="1", filters=json.dumps({"label": labels}))
         found = []
-        for container in listed:
+        for container in self._listed(self.services[slot], all="1"):
             with contextlib.suppress(NotThere):  # it went between the two looks
                 found.append(self.engine.get(f"/containers/{container['Id']}/json"))
         return sorted(found, key=lambda seen: (len(seen["Name"]), seen["Name"]))

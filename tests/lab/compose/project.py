@@ -67,19 +67,15 @@ class Project:
         shutil.copytree(EXAMPLES, self.folder, dirs_exist_ok=True)
         if self.balancer == "nginx-1.22":
             shutil.copy(EXAMPLES / "nginx-1.22/shop.conf", self.folder / "nginx/shop.conf")
-        (self.folder / "balancer").mkdir()
-        (self.folder / "balancer/zerodowntime.map").write_text("shop 100:0:0\n")
         (self.folder / ".env").write_text(f"# the lab's\nSHOP_HOME={self.folder}\nSHOP_DATABASE_PASSWORD=none\n")
         (self.folder / "lab.yml").write_text(self._overlay())
         (self.folder / "inventory.yml").write_text(yaml.safe_dump(self._inventory(), sort_keys=False))
         (self.folder / "ansible.cfg").write_text("[defaults]\nnocolor = true\nlocalhost_warning = false\n")
         try:
-            self.compose("up", "-d")
+            status, said = self.run("compose_up")
+            if status:
+                raise RuntimeError(said)
             self._await_front_door()
-            if self.balancer != "haproxy":
-                status, said = self.run("adopt", "-e", "release_serving=blue", "-e", "release_confirm=true")
-                if status:
-                    raise RuntimeError(said)
         except BaseException:
             self.close()
             raise
