@@ -12,9 +12,11 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   store:
-    description: What keeps the journals. V(file) is a directory with one file for each traffic object.
+    description:
+      - What keeps the journals. V(file) is a directory with one file for each traffic object, V(kubernetes) a namespace
+        with one ConfigMap for each.
     type: str
-    choices: [file]
+    choices: [file, kubernetes]
     default: file
   path:
     description:
@@ -27,6 +29,13 @@ options:
       - The inventory name of the machine whose directory O(path) is, such as the balancer. By default it is the machine
         that runs C(ansible-playbook).
     type: str
+  kubernetes:
+    description:
+      - The options of the V(kubernetes) store. C(namespace), by default V(default), and how the API is reached, the
+        connection options of M(zerodowntime.bluegreen.deployment_fleet) such as C(kubeconfig) and C(context).
+      - Without them the cluster this process runs in is used, else the default kubeconfig.
+    type: dict
+    default: {}
   ttl:
     description:
       - How long a lock has to stand still before its run counts as dead, such as V(60s). A run shows life at least six

@@ -5,18 +5,26 @@
 
 from __future__ import annotations
 
+import importlib
 import typing as t
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import duration
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import JournalError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.file import FileStore
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.journal import VERBS
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Store
 
+_HERE = "ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal"
+
+# The stores beside C(file): each is a module here that says its options in C(SPEC), and its class.
+_STORES = {"kubernetes": "KubernetesStore"}
+
 STORE: dict[str, dict[str, t.Any]] = {
-    "store": {"type": "str", "choices": ["file"], "default": "file"},
+    "store": {"type": "str", "choices": ["file", "kubernetes"], "default": "file"},
     "path": {"type": "str", "default": "/var/lib/zerodowntime"},
     "machine": {"type": "str"},
+    "kubernetes": {"type": "dict", "default": {}},
     "ttl": {"type": "str", "default": "60s"},
 }
 
@@ -31,8 +39,26 @@ INFO_SPEC: dict[str, dict[str, t.Any]] = {**STORE, "key": {"type": "str", "no_lo
 
 
 def open_store(options: t.Mapping[str, t.Any]) -> Store:
-    """Return the store that C(options), validated by C(STORE), name. Opens nothing yet."""
-    return FileStore(str(options["path"]))
+    """Return the store that C(options), validated by C(STORE), name. Opens nothing yet.
+
+    Raises JournalError when an option of the store's own is wrong.
+    """
+    if options["store"] == "file":
+        return FileStore(str(options["path"]))
+    name = str(options["store"])
+    # Imported only where it is used: a client library takes half a second.
+    try:
+        module = importlib.import_module(f"{_HERE}.{name}")
+    except ImportError as error:  # a module that was sent to another machine has only what it names itself
+        raise JournalError(f"the {name} journal is reached from the controller: leave 'machine' out") from error
+    given = dict(options[name] or {})
+    unknown = [option for option in given if option not in module.SPEC]
+    if unknown:
+        raise JournalError(f"journal: {name} has no option {unknown[0]!r}; there are {', '.join(module.SPEC)}")
+    checked = ArgumentSpecValidator(module.SPEC).validate(given)
+    if checked.error_messages:
+        raise JournalError(f"journal: {name}: {checked.error_messages[0]}")
+    return t.cast(Store, getattr(module, _STORES[name])(checked.validated_parameters))
 
 
 def ttl_of(options: t.Mapping[str, t.Any]) -> float:

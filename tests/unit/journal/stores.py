@@ -13,10 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.file import FileStore
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.kubernetes import KubernetesStore
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Store
+from configmaps import configmaps
 
 # How to open each store on a folder of the test's own; every process calls it for itself.
-STORES: dict[str, Callable[[Path], Store]] = {"file": lambda folder: FileStore(str(folder / "journal"))}
+STORES: dict[str, Callable[[Path], Store]] = {
+    "file": lambda folder: FileStore(str(folder / "journal")),
+    "kubernetes": lambda folder: KubernetesStore({"namespace": "shop"}, lambda options: configmaps(folder)),
+}
 
 FORK = multiprocessing.get_context("fork")
 SECONDS = 60.0

@@ -1,0 +1,231 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""C(deployment_fleet): a slot is a Deployment; a revision is the image of one of its containers."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _fleet
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, other
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Refused, ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._fleet import Fleet, Order
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes import autoscalers, deployments, pods
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.client import (
+    AUTH_SPEC,
+    Client,
+    Object,
+    path,
+)
+
+_NAMES: dict[str, t.Any] = {slot: {"type": "str", "required": True} for slot in SLOTS}
+
+
+class DeploymentFleet(_fleet.Driver):
+    """The two slots of one app in one namespace."""
+
+    name = "deployment_fleet"
+    replaces = True
+    spec: t.ClassVar[dict[str, t.Any]] = {
+        **AUTH_SPEC,
+        "namespace": {"type": "str", "default": "default"},
+        "deployments": {"type": "dict", "required": True, "options": _NAMES},
+        "services": {"type": "dict", "options": _NAMES},
+        "container": {"type": "str"},
+        "image": {"type": "str"},
+        "template": {"type": "dict"},
+    }
+
+    def __init__(self, options: t.Mapping[str, t.Any], client: t.Optional[Client] = None) -> None:
+        super().__init__(options)
+        self.namespace = str(options["namespace"])
+        self.deployments: t.Mapping[str, str] = options["deployments"]
+        if self.deployments["blue"] == self.deployments["green"]:
+            raise ReleaseError(f"deployment_fleet: both slots are the Deployment {self.deployments['blue']}")
+        self.image = str(options.get("image") or "")
+        self.client = client or Client(options)
+        self._seen: dict[str, Object] = {}
+        self._autoscalers: list[Object] = []
+
+    def identity(self) -> str:
+        return f"deployment:{self.client.address}:{self.namespace}:{self.deployments['blue']}"
+
+    def observe(self) -> dict[str, Fleet]:
+        self._autoscalers = self._list(autoscalers.API, autoscalers.KIND)
+        return {slot: self._fleet(slot) for slot in SLOTS}
+
+    def size(self, fleets: t.Mapping[str, Fleet], slot: str) -> int:
+        there = self._size(other(slot))
+        autoscaler = self._autoscaler(slot)
+        return there or self._size(slot) or (autoscalers.floor(autoscaler) if autoscaler else 1)
+
+    def changes(self, fleets: t.Mapping[str, Fleet], order: Order) -> list[Change]:
+        deployment = self._seen[order.slot]
+        found = []
+        operations = self._operations(order)
+        if operations:
+            # The server's own judgement of the whole change, its defaults included, before anything is written.
+            made = self.client.patch(self._where(order.slot), operations, dry_run=True)
+            if made["spec"] != deployment["spec"]:
+                found.append(Change(f"Deployment {self._name(order.slot)}", self._text(deployment), self._text(made)))
+        for slot, patch in self._floors(order).items():
+            autoscaler = t.cast(Object, self._autoscaler(slot))
+            wanted = patch(autoscaler)
+            if wanted:
+                where = f"HorizontalPodAutoscaler {self.namespace}/{autoscaler['metadata']['name']}"
+                before, after = autoscalers.floor(autoscaler), wanted["spec"]["minReplicas"]
+                found.append(Change(where, f"at least {before}", f"at least {after}"))
+        return found
+
+    def write(self, fleets: t.Mapping[str, Fleet], order: Order) -> None:
+        operations = self._operations(order)
+        if order.capacity:
+            self._write_floors(order)
+        if operations:
+            self.client.patch(self._where(order.slot), operations)
+        if not order.capacity:
+            self._write_floors(order)
+
+    def words(self, instance: str, lines: int) -> list[str]:
+        for slot in SLOTS:
+            if not instance.startswith(f"{self.deployments[slot]}-"):
+                continue
+            with contextlib.suppress(ReleaseError):  # a container that never ran wrote nothing
+                container = self._container(slot)
+                where = path("v1", "pods", self.namespace, instance, "log")
+                said = self.client.text(where, container=container, tailLines=lines).splitlines()
+                return [line.rstrip() for line in said if line.strip()]
+        return []
+
+    # -- what is there
+
+    def _fleet(self, slot: str) -> Fleet:
+        deployment = self.client.find(self._where(slot))
+        if deployment is None:
+            raise ReleaseError(
+                f"there is no Deployment {self._name(slot)}: make it, with 0 replicas, before the first release"
+            )
+        self._seen[slot] = deployment
+        selector = _selector(deployment)
+        replica_sets = self._list("apps/v1", "replicasets", labelSelector=selector)
+        current = deployments.current_hash(deployment, replica_sets)
+        endpoints = self._endpoints(slot)
+        container = self._container(slot)
+        return Fleet(
+            instances=tuple(
+                pods.instance(pod, container, _hash(pod) == current != "", endpoints)
+                for pod in self._pods(deployment, selector, replica_sets)
+            ),
+            revision=deployments.revision_of(self.image, pods.image(deployment["spec"]["template"]["spec"], container)),
+            capacity=self._size(slot),
+            trouble=deployments.trouble(deployment),
+            pending=deployments.pending(deployment),
+        )
+
+    def _pods(self, deployment: Object, selector: str, replica_sets: t.Sequence[Object]) -> list[Object]:
+        """Return the Deployment's own pods: another one's may wear the same labels."""
+        uid = deployment["metadata"].get("uid")
+        own = {
+            found["metadata"].get("uid")
+            for found in replica_sets
+            if any(owner.get("uid") == uid for owner in deployments.owners(found))
+        }
+        listed = self._list("v1", "pods", labelSelector=selector)
+        found = [pod for pod in listed if any(owner.get("uid") in own for owner in deployments.owners(pod))]
+        return sorted(found, key=lambda pod: str(pod["metadata"]["name"]))
+
+    def _endpoints(self, slot: str) -> t.Optional[set[str]]:
+        services = self.options.get("services")
+        if not services:
+            return None
+        selector = f"kubernetes.io/service-name={services[slot]}"
+        return pods.ready_addresses(self._list("discovery.k8s.io/v1", "endpointslices", labelSelector=selector))
+
+    def _size(self, slot: str) -> int:
+        """Return how many pods a slot has to have now: what its autoscaler wants, else what its Deployment says."""
+        number = deployments.replicas(self._seen[slot]) if slot in self._seen else 0
+        autoscaler = self._autoscaler(slot)
+        return autoscalers.size(autoscaler, number) if autoscaler and number else number
+
+    # -- what is to be
+
+    def _operations(self, order: Order) -> deployments.Operations:
+        deployment = self._seen[order.slot]
+        container = self._container(order.slot)
+        if not order.capacity:
+            running = pods.image(deployment["spec"]["template"]["spec"], container)
+            return deployments.operations(deployment, container, running, 0, None)
+        if deployment["spec"].get("paused"):
+            raise Refused(
+                f"the Deployment {self._name(order.slot)} is paused, so nothing would roll out: "
+                f"kubectl rollout resume deployment/{self.deployments[order.slot]} -n {self.namespace}"
+            )
+        autoscaler = self._autoscaler(order.slot)
+        number: t.Optional[int] = order.capacity
+        if autoscaler:
+            autoscalers.check(autoscaler, order.capacity)
+            # At 0 it sleeps until somebody wakes the Deployment; otherwise the replicas are its own.
+            number = None if deployments.replicas(deployment) else order.capacity
+        wanted = deployments.image_of(self.image, order.revision)
+        return deployments.operations(deployment, container, wanted, number, self.options.get("template"))
+
+    def _floors(self, order: Order) -> dict[str, t.Callable[[Object], t.Optional[Object]]]:
+        """Return by slot what becomes of its autoscaler's floor: raised while both may serve, put back at the end."""
+        found: dict[str, t.Callable[[Object], t.Optional[Object]]] = {}
+        for slot in SLOTS:
+            if not self._autoscaler(slot):
+                continue
+            if not order.capacity:
+                found[slot] = autoscalers.lowered
+            elif self._size(other(order.slot)):  # alone, a slot is no part of a shift
+                number = order.capacity if slot == order.slot else self._size(slot)
+                found[slot] = _raise_to(number)
+        return found
+
+    def _write_floors(self, order: Order) -> None:
+        for slot, patch in self._floors(order).items():
+            autoscalers.change(self.client, self.namespace, t.cast(Object, self._autoscaler(slot)), patch)
+
+    # -- names
+
+    def _list(self, api: str, kind: str, **query: str) -> list[Object]:
+        return self.client.list(path(api, kind, self.namespace), **query)
+
+    def _autoscaler(self, slot: str) -> t.Optional[Object]:
+        return autoscalers.of(self.deployments[slot], self._autoscalers)
+
+    def _container(self, slot: str) -> str:
+        return deployments.container_of(self._seen[slot], str(self.options.get("container") or ""))
+
+    def _where(self, slot: str) -> str:
+        return path("apps/v1", "deployments", self.namespace, self.deployments[slot])
+
+    def _name(self, slot: str) -> str:
+        return f"{self.namespace}/{self.deployments[slot]}"
+
+    def _text(self, deployment: Object) -> str:
+        containers = deployment["spec"]["template"]["spec"]["containers"]
+        images = ", ".join(str(entry.get("image")) for entry in containers)
+        return f"{deployments.replicas(deployment)} x {images}"
+
+
+def _raise_to(number: int) -> t.Callable[[Object], t.Optional[Object]]:
+    return lambda autoscaler: autoscalers.raised(autoscaler, number)
+
+
+def _selector(deployment: Object) -> str:
+    """Return the Deployment's selector as a query."""
+    selector = deployment["spec"]["selector"]
+    words = [f"{name}={value}" for name, value in sorted((selector.get("matchLabels") or {}).items())]
+    for entry in selector.get("matchExpressions") or []:
+        name, values = entry["key"], ",".join(entry.get("values") or [])
+        known = {"In": f"{name} in ({values})", "NotIn": f"{name} notin ({values})", "Exists": name}
+        words.append(known.get(entry["operator"], f"!{name}"))
+    return ",".join(words)
+
+
+def _hash(pod: Object) -> str:
+    return str((pod["metadata"].get("labels") or {}).get(deployments.HASH) or "")
