@@ -156,9 +156,7 @@ class Nginx:
     def workers(self) -> list[int]:
         """Return the process ids of the workers, without those that are just ending."""
         assert self._process is not None
-        pid = self._process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children if _lives(child)]
+        return children(self._process.pid)
 
     def stop(self) -> None:
         """End nginx and its workers, now."""
@@ -177,6 +175,15 @@ class Nginx:
 
     def __exit__(self, *_error: object) -> None:
         self.stop()
+
+
+def children(pid: int) -> list[int]:
+    """Return the children of a process that live."""
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(child) for child in found if _lives(child)]
 
 
 def _lives(pid: str) -> bool:

@@ -6,8 +6,18 @@
 from __future__ import annotations
 
 from tests.integration.conformance.world import World
+from tests.integration.conformance.worlds.containers import HAProxyInContainer, NginxInContainer
 from tests.integration.conformance.worlds.haproxy import HAProxy26, HAProxy28
 from tests.integration.conformance.worlds.memory import Memory
 from tests.integration.conformance.worlds.nginx import NginxFlag, NginxReload, NginxReloadNewest
 
-WORLDS: tuple[type[World], ...] = (HAProxy26, HAProxy28, NginxFlag, NginxReload, NginxReloadNewest, Memory)
+WORLDS: tuple[type[World], ...] = (
+    HAProxy26,
+    HAProxy28,
+    NginxFlag,
+    NginxReload,
+    NginxReloadNewest,
+    Memory,
+    HAProxyInContainer,
+    NginxInContainer,
+)
