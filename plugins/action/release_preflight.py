@@ -153,6 +153,7 @@ def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
 def _specification(settings: Facts) -> Facts:
     """Return what decides, beside the revision, what runs in a slot; a rollback stages it again."""
     named = ("hosts_start", "hosts_variables", "compose_image", "compose_variables")
+    named += ("kubernetes_image", "kubernetes_template")
     return {name: settings[name] for name in named if settings[name]}
 
 

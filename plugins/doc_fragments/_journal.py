@@ -31,7 +31,7 @@ options:
     type: str
   kubernetes:
     description:
-      - The options of the V(kubernetes) store. C(namespace), by default V(default), and how the API is reached, the
+      - The options of the V(kubernetes) store. C(namespace), which it needs, and how the API is reached, the
         connection options of M(zerodowntime.bluegreen.deployment_fleet) such as C(kubeconfig) and C(context).
       - Without them the cluster this process runs in is used, else the default kubeconfig.
     type: dict

@@ -10,6 +10,7 @@ requests is never taken away, and a wait ends at once when the platform itself s
 from __future__ import annotations
 
 import abc
+import contextlib
 import time
 import typing as t
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors imp
 
 POLL = 0.25
 PROGRESS = 2.0
+GROWTH = 1.3
 
 Facts = dict[str, t.Any]
 
@@ -83,6 +85,8 @@ class Driver(abc.ABC):
     spec: t.ClassVar[Facts]
     # Whether the platform starts instances after the call that orders them, and replaces those that it loses.
     replaces: t.ClassVar[bool] = False
+    # Seconds between two looks of a long wait; the first ones come sooner. A cloud counts the calls of an account.
+    longest_pause: t.ClassVar[float] = POLL
 
     def __init__(self, options: t.Mapping[str, t.Any]) -> None:
         self.options = options
@@ -111,6 +115,10 @@ class Driver(abc.ABC):
         """Return how many instances a slot gets that nobody sized: as the other has, else as it was to have, else 1."""
         there = fleets[other(slot)]
         return there.ready or there.capacity or fleets[slot].capacity or 1
+
+    def settle(self, slot: str) -> None:
+        """Take back what C(write) arranged for the wait alone, whichever way that ended. By default nothing."""
+        del slot
 
 
 # What every *_fleet name takes beside the driver's own options.
@@ -177,6 +185,7 @@ class Place(abc.ABC):
     """Where a fleet's slots run: one machine, in this process or reached by a module."""
 
     name: str
+    longest_pause: float = POLL
 
     @abc.abstractmethod
     def begin(self, params: t.Mapping[str, t.Any]) -> Facts:
@@ -186,6 +195,10 @@ class Place(abc.ABC):
     def observe(self, logs: int = 0) -> Facts:
         """Do what C(observe) does, there."""
 
+    def settle(self, slot: str) -> None:
+        """Do what the driver's C(settle) does, there. A module that waits settles by itself."""
+        del slot
+
 
 class Here(Place):
     """A fleet that this process reaches by itself."""
@@ -194,6 +207,7 @@ class Here(Place):
 
     def __init__(self, driver: Driver, check_mode: bool = False) -> None:
         self.driver = driver
+        self.longest_pause = driver.longest_pause
         self._check_mode = check_mode
 
     def begin(self, params: t.Mapping[str, t.Any]) -> Facts:
@@ -201,6 +215,10 @@ class Here(Place):
 
     def observe(self, logs: int = 0) -> Facts:
         return observe(self.driver, logs)
+
+    def settle(self, slot: str) -> None:
+        if not self._check_mode:
+            self.driver.settle(slot)
 
 
 @dataclass
@@ -219,6 +237,7 @@ class Wait:
         Raises ReleaseError when one failed, is gone or is not ready at the deadline, with the last lines it wrote.
         """
         started = said = self.monotonic()
+        pause, longest = POLL, max(place.longest_pause for place in places)
         while True:
             self.pulse()
             seen, line = {}, ""
@@ -241,7 +260,8 @@ class Wait:
             if self.monotonic() - said >= PROGRESS:
                 said = self.monotonic()
                 self.say(f"{line}, waiting for {text(self.deadline - elapsed)} at most")
-            self.sleep(POLL)
+            self.sleep(pause)
+            pause = min(longest, pause * GROWTH)
 
     @staticmethod
     def _at(places: t.Sequence[Place], place: Place) -> str:
@@ -275,8 +295,8 @@ def judge(seen: t.Mapping[str, t.Any], begun: t.Mapping[str, t.Any], slot: str) 
         return Verdict(failed=f"{slot}: {seen['trouble']}")
     if len(wanted) < capacity and not replaced:
         return Verdict(failed=f"{slot} has {len(wanted)} of {capacity} instances: the platform started no more")
-    waiting = [there[name] for name in wanted if there[name]["state"] != "ready"]
-    ready = len(wanted) - len(waiting)
+    waiting = [there[name] for name in wanted if there[name]["state"] not in ("ready", "stopping")]
+    ready = sum(there[name]["state"] == "ready" for name in wanted)
     if waiting or ready < capacity or seen.get("pending"):
         first = f"{waiting[0]['name']} {waiting[0]['why']}" if waiting else seen.get("pending") or "more are to start"
         return Verdict(waiting=f"{slot} has {ready} of {capacity} instances ready; {first}")
@@ -305,7 +325,7 @@ def run(places: t.Sequence[Place], params: t.Mapping[str, t.Any], wait: t.Option
     begun = {place.name: place.begin(params) for place in places}
     seen: t.Mapping[str, Facts] = begun
     if wait and params["state"] == "staged":
-        seen = wait.until_ready(places, str(params["slot"]), begun)
+        seen = _waited(places, str(params["slot"]), begun, wait)
     return {
         **next(iter(begun.values())),
         "changed": any(result["changed"] for result in begun.values()),
@@ -315,3 +335,19 @@ def run(places: t.Sequence[Place], params: t.Mapping[str, t.Any], wait: t.Option
         "slots": next(iter(seen.values()))["slots"],
         "places": {name: result["slots"] for name, result in seen.items()},
     }
+
+
+def _waited(
+    places: t.Sequence[Place], slot: str, begun: t.Mapping[str, Facts], wait: Wait
+) -> t.Mapping[str, Facts]:
+    """Return what is seen when all is ready, and leave nothing arranged for the wait behind, not when it fails."""
+    try:
+        seen = wait.until_ready(places, slot, begun)
+    except ReleaseError:
+        for place in places:
+            with contextlib.suppress(ReleaseError):  # what failed first is to be told; retiring settles again
+                place.settle(slot)
+        raise
+    for place in places:
+        place.settle(slot)
+    return seen

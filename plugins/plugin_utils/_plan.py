@@ -8,6 +8,9 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Mapping
 
+# What a rollback stages again as it was recorded, whatever the inventory says by then.
+STAGED = ("compose_image", "compose_variables", "kubernetes_image", "kubernetes_template")
+
 
 def variables(
     settings: Mapping[str, t.Any],
@@ -20,7 +23,7 @@ def variables(
     recorded = specification or {}
     return {
         **(recorded.get("hosts_variables") or settings["hosts_variables"]),
-        **{f"release_{name}": recorded.get(name) or settings[name] for name in ("compose_image", "compose_variables")},
+        **{f"release_{name}": recorded.get(name) or settings[name] for name in STAGED},
         "release_app": settings["app"],
         "release_environment": settings["environment"],
         "release_revision": revision,

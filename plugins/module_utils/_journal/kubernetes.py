@@ -23,7 +23,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes
     path,
 )
 
-SPEC: dict[str, t.Any] = {**AUTH_SPEC, "namespace": {"type": "str", "default": "default"}}
+SPEC: dict[str, t.Any] = {**AUTH_SPEC, "namespace": {"type": "str", "required": True}}
 
 NOTHING = "none"
 PREFIX = "zerodowntime-"

@@ -78,9 +78,7 @@ def lowered(autoscaler: Object) -> t.Optional[Object]:
     return {"metadata": {"annotations": {FLOOR: None}}, "spec": {"minReplicas": int(kept)}}
 
 
-def change(
-    client: Client, namespace: str, autoscaler: Object, patch: t.Callable[[Object], t.Optional[Object]]
-) -> None:
+def change(client: Client, namespace: str, autoscaler: Object, patch: t.Callable[[Object], t.Optional[Object]]) -> None:
     """Write what C(patch) makes of the autoscaler, read again when somebody else wrote in between."""
     where = path(API, KIND, namespace, autoscaler["metadata"]["name"])
     for left in reversed(range(TRIES)):

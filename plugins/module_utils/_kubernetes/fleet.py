@@ -20,6 +20,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes
     Object,
     path,
 )
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.endpoints import Endpoints
 
 _NAMES: dict[str, t.Any] = {slot: {"type": "str", "required": True} for slot in SLOTS}
 
@@ -31,7 +32,7 @@ class DeploymentFleet(_fleet.Driver):
     replaces = True
     spec: t.ClassVar[dict[str, t.Any]] = {
         **AUTH_SPEC,
-        "namespace": {"type": "str", "default": "default"},
+        "namespace": {"type": "str", "required": True},
         "deployments": {"type": "dict", "required": True, "options": _NAMES},
         "services": {"type": "dict", "options": _NAMES},
         "container": {"type": "str"},
@@ -141,8 +142,7 @@ class DeploymentFleet(_fleet.Driver):
         services = self.options.get("services")
         if not services:
             return None
-        selector = f"kubernetes.io/service-name={services[slot]}"
-        return pods.ready_addresses(self._list("discovery.k8s.io/v1", "endpointslices", labelSelector=selector))
+        return Endpoints.of(self.client, self.namespace, services[slot]).ready()
 
     def _size(self, slot: str) -> int:
         """Return how many pods a slot has to have now: what its autoscaler wants, else what its Deployment says."""

@@ -21,34 +21,22 @@ HOPELESS = frozenset(
 def instance(pod: Object, container: str, current: bool, endpoints: t.Optional[t.Collection[str]]) -> Instance:
     """Return C(pod) as an instance; its revision is the image of C(container).
 
-    C(current) says whether it runs what its Deployment asks for now, C(endpoints) which addresses its Service sends
-    requests to, None where no Service is looked at.
+    C(current) says whether it runs what its Deployment asks for now, C(endpoints) which pods its Service sends requests
+    to, None where no Service is looked at.
     """
+    name = pod["metadata"]["name"]  # as good as an id: no ReplicaSet gives one twice
     address = str(pod.get("status", {}).get("podIP") or "")
     state, why = _state(pod)
-    if state == "ready" and endpoints is not None and address not in endpoints:
+    if state == "ready" and endpoints is not None and name not in endpoints:
         state, why = "starting", "is ready, and its Service does not send it requests yet"
     if not current and state in ("starting", "failed"):
         state, why = "stopping", f"runs the revision before: {why}"
-    name = pod["metadata"]["name"]  # as good as an id: no ReplicaSet gives one twice
     return Instance(name, name, image(pod["spec"], container), state, why, address)
 
 
 def image(spec: Object, container: str) -> str:
     """Return the image of C(container) in a pod's spec, empty when it has no such container."""
     return next((str(entry.get("image") or "") for entry in spec["containers"] if entry["name"] == container), "")
-
-
-def ready_addresses(slices: t.Sequence[Object]) -> set[str]:
-    """Return the addresses that a Service's EndpointSlices call ready."""
-    return {
-        address
-        for found in slices
-        for endpoint in found.get("endpoints") or []
-        # The API's own rule: a consumer takes an unknown readiness for ready.
-        if (endpoint.get("conditions") or {}).get("ready") is not False
-        for address in endpoint.get("addresses") or []
-    }
 
 
 def _state(pod: Object) -> tuple[str, str]:

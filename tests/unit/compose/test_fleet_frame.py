@@ -136,7 +136,7 @@ def judged(instances: list[tuple[str, str]], capacity: int = 2, **facts: str) ->
 def test_a_platform_that_replaces_instances_is_waited_for_until_all_that_it_shows_are_ready() -> None:
     assert judged([]).waiting == "green has 0 of 2 instances ready; more are to start"
     assert judged([("a", "ready"), ("b", "starting")]).waiting == "green has 1 of 2 instances ready; b is starting"
-    assert judged([("a", "ready"), ("c", "ready")]) == _fleet.Verdict()
+    assert judged([("a", "ready"), ("c", "ready"), ("old", "stopping")]) == _fleet.Verdict()
     assert judged([("a", "ready"), ("c", "ready")], pending="an old one runs").waiting.endswith("ready; an old one runs")
 
 
