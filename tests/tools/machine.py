@@ -21,12 +21,15 @@ PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 # Debian's package for each program that a step starts.
 PACKAGES = {
     "dockerd": "docker.io",
+    "etcd": "etcd-server",
     "git": "git",
     "haproxy": "haproxy",
     "iptables": "iptables",
     "nginx": "nginx-light",
+    "openssl": "openssl",
     "prometheus": "prometheus",
     "ps": "procps",
+    "runc": "runc",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
 }

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import typing as t
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +21,8 @@ from sanity import sanity
 
 # What the integration tests start.
 SERVERS = ("haproxy", "nginx", "prometheus", "ps", "ssh", "sshd")
+# The tests of Kubernetes have a step of their own: what they start is built first.
+KUBERNETES = "tests/integration/kubernetes"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ def steps() -> list[Step]:
         *(
             Step(f"integration-{core}", f"real servers, {core}", _pytest("integration", core), core != ends[-1])
             for core in ends
+        ),
+        *(
+            Step(f"kubernetes-{core}", f"real API server, Istio and pods, {core}", _kubernetes(core), not _is_built())
+            for core in every[-1:]
         ),
         Step("molecule", "the scenarios of extensions/molecule", molecule),
         *(Step(f"unit-{core}", f"unit tests, {core}", _pytest("unit", core)) for core in every),
@@ -129,9 +137,41 @@ def _pytest(kind: str, core: str) -> t.Callable[[Job], None]:
             need(job, *SERVERS)
             like(job, "dockerd", "iptables")
         try:
-            job.run([core_environment(job, core) / "python", "-m", "pytest", "-p", "no:cacheprovider", f"tests/{kind}"])
+            words = ["-m", "pytest", "-p", "no:cacheprovider", f"tests/{kind}", f"--ignore={KUBERNETES}"]
+            job.run([core_environment(job, core) / "python", *words])
         finally:
-            closing = re.findall(r"^=+ (.*\d (?:passed|failed|error).*) in [\d.]+s.* =+$", job.log.read_text(), re.M)
-            job.remark = closing[-1] if closing else ""
+            job.remark = _closing(job)
 
     return judge
+
+
+def _kubernetes(core: str) -> t.Callable[[Job], None]:
+    """Run the tests on a cluster: nightly until its programs are built, which takes Go all cores for 12 minutes.
+
+    Whoever names the step (or says --all) has them built; from then on they lie in the cache, and the step, a few
+    minutes without the building, is one of those of every run.
+    """
+
+    def judge(job: Job) -> None:
+        need(job, "etcd", "openssl", "ps")
+        like(job, "iptables", "runc")
+        python = core_environment(job, core) / "python"
+        try:
+            job.run([python, "-m", "tests.lab.kubernetes", "build"])
+            job.run([python, "-m", "pytest", "-p", "no:cacheprovider", KUBERNETES])
+        finally:
+            job.remark = _closing(job)
+
+    return judge
+
+
+def _is_built() -> bool:
+    checkout = Path(__file__).resolve().parents[2]
+    words = [sys.executable, "-B", "-m", "tests.lab.kubernetes", "built"]
+    return subprocess.run(words, cwd=checkout, check=False).returncode == 0
+
+
+def _closing(job: Job) -> str:
+    """Return what pytest says last: how many tests passed, failed, were skipped."""
+    closing = re.findall(r"^=+ (.*\d (?:passed|failed|error).*) in [\d.]+s.* =+$", job.log.read_text(), re.M)
+    return closing[-1] if closing else ""

@@ -85,6 +85,24 @@ def down() -> int:
     return 0
 
 
+def build() -> int:
+    """Build what is not in the cache, a line for each program; return 0 also where nothing can be built."""
+    why = programs.missing(*programs.EVERYTHING)
+    if why:
+        print(why)
+        return 0
+    for name in programs.EVERYTHING:
+        begun = time.monotonic()
+        place = programs.program(name)
+        print(f"{place} {time.monotonic() - begun:.0f} s", flush=True)
+    return 0
+
+
+def built() -> int:
+    """Return 0 when nothing is left to be built."""
+    return int(not programs.is_built(*programs.EVERYTHING))
+
+
 def _leave(_number: int, _frame: object) -> t.NoReturn:
     # Once is enough: a second one must not break what takes the bed down.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -104,8 +122,8 @@ def _keeper() -> int:
 def main() -> int:
     """Return the exit status."""
     parser = argparse.ArgumentParser(prog="python3 -m tests.lab.kubernetes", description=__doc__)
-    verbs = {"up": up, "down": down, "keep": keep}
-    parser.add_argument("verb", choices=[*verbs], help="keep: what up starts, in the foreground")
+    verbs = {"up": up, "down": down, "keep": keep, "build": build, "built": built}
+    parser.add_argument("verb", choices=[*verbs], help="keep: what up starts, in the foreground; built: ask by status")
     return verbs[parser.parse_args().verb]()
 
 
