@@ -65,6 +65,7 @@ class Driver(abc.ABC):
     name: t.ClassVar[str]
     unit: t.ClassVar[str] = "request"
     machine_bound: t.ClassVar[bool] = False
+    whole: t.ClassVar[bool] = False  # one slot has all the traffic; nothing in between is possible
     spec: t.ClassVar[dict[str, t.Any]]
 
     def __init__(self, options: t.Mapping[str, t.Any]) -> None:
@@ -85,6 +86,10 @@ class Driver(abc.ABC):
     @abc.abstractmethod
     def write(self, view: View, weights: Weights, fence: int) -> None:
         """Make C(weights) and C(fence) stand, in one mutation; everything else in the object stays."""
+
+    def rehearse(self, view: View, weights: Weights, fence: int) -> None:
+        """Let the system itself check in check mode what C(write) would do, where it can. Raises as C(write) does."""
+        return None
 
     def folder(self) -> t.Optional[str]:
         """Return the folder beside the object where a lease can live, None where there is none."""
@@ -147,6 +152,8 @@ def move(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = False
         moved = before.weights != weights or bool(before.trouble)
         changes = driver.changes(before, weights, fence) if moved or fence != before.fence else []
         after = before
+        if changes and check_mode:
+            driver.rehearse(before, weights, fence)
         if changes and not check_mode:
             driver.write(before, weights, fence)
             after = _read_back(driver)

@@ -31,8 +31,11 @@ _UTILS = "ansible_collections.zerodowntime.bluegreen.plugins.module_utils"
 
 # The traffic systems: the name users write, and the driver behind it.
 DRIVERS = {
+    "gateway_traffic": ("_kubernetes.gateway", "GatewayTraffic"),
     "haproxy_traffic": ("_haproxy.driver", "HAProxyTraffic"),
+    "istio_traffic": ("_kubernetes.istio", "IstioTraffic"),
     "nginx_traffic": ("_nginx.driver", "NginxTraffic"),
+    "service_traffic": ("_kubernetes.service", "ServiceTraffic"),
 }
 
 

@@ -17,8 +17,8 @@ missing, C(Client) says so in one sentence.
     client.replace(where, body)                                    # raises Conflict when resourceVersion is old
     client.delete(where, resourceVersion="42")
 
-Reads are asked again for a short while when the server is busy, failing or restarting. A write is repeated only when the
-server has certainly not done it (refused connection, 401, 429); an answer that was lost, or a 5xx, is Lost.
+Reads are asked again for a short while when the server is busy, failing or restarting. A write is repeated only when
+the server has certainly not done it (refused connection, 401, 429); an answer that was lost, or a 5xx, is Lost.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ except ImportError as _error:
     MISSING = str(_error)
 
 Object = dict[str, t.Any]
+Objects = list[Object]
 Query = t.Union[str, int]
 
 FIELD_MANAGER = "zerodowntime.bluegreen"
 
-# Pauses in seconds between attempts. Longer patience belongs to those who know what is at stake (a restore has its own).
+# Pauses in seconds between attempts. Longer patience belongs to those who know what is at stake, as a restore does.
 PAUSES = (0.1, 0.3, 1.0)
 LONGEST_PAUSE = 2.0
 
@@ -146,9 +147,9 @@ class Client:
         except Missing:
             return None
 
-    def list(self, where: str, **query: Query) -> t.List[Object]:
-        """Return the objects at C(where), such as with C(labelSelector). Raises Missing (no such kind), ReleaseError."""
-        return t.cast("t.List[Object]", self.get(where, **query).get("items") or [])
+    def list(self, where: str, **query: Query) -> Objects:
+        """Return the objects at C(where), with C(labelSelector) say. Raises Missing (no such kind) or ReleaseError."""
+        return t.cast(Objects, self.get(where, **query).get("items") or [])
 
     def text(self, where: str, **query: Query) -> str:
         """Return what is no object, such as C(pods/NAME/log). Raises Missing or ReleaseError."""
@@ -162,7 +163,7 @@ class Client:
         """Put C(body) in the object's place. Raises Conflict when its resourceVersion is old, Lost, ReleaseError."""
         return self._write("PUT", where, body, dry_run)
 
-    def patch(self, where: str, body: t.Union[t.List[Object], Object], dry_run: bool = False) -> Object:
+    def patch(self, where: str, body: t.Union[Objects, Object], dry_run: bool = False) -> Object:
         """Return the object after a JSON patch (a list) or merge patch (a mapping).
 
         With C(dry_run) the server checks everything and keeps nothing. Raises Conflict, Moved, Missing, Lost or
