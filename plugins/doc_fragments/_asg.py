@@ -1,0 +1,46 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that name the two slots of an app in Auto Scaling groups."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of the Auto Scaling fleet names."""
+
+    DOCUMENTATION = r"""
+options:
+  groups:
+    description:
+      - The Auto Scaling group of each slot. Both stay; each has a launch template of its own or shares one with the
+        other, and is attached to the target group of its slot.
+    type: dict
+    required: true
+    suboptions:
+      blue:
+        description: The group of blue.
+        type: str
+        required: true
+      green:
+        description: The group of green.
+        type: str
+        required: true
+  ami:
+    description:
+      - The AMI of the revision. Without it the revision is itself the id of an AMI.
+      - It is laid over the version of the launch template that the other slot's group is pinned to, so that nothing
+        else changes.
+    type: str
+  template_data:
+    description:
+      - The whole content of the launch template's new version, as C(CreateLaunchTemplateVersion) takes it in
+        C(LaunchTemplateData). Then nothing is taken over from another version.
+    type: dict
+    default: {}
+  machines:
+    description: Inventory machines to make the calls from. Without them it is the task's own host.
+    type: list
+    elements: str
+    default: []
+"""
