@@ -89,7 +89,7 @@ class Driver(abc.ABC):
 
     def rehearse(self, view: View, weights: Weights, fence: int) -> None:
         """Let the system itself check in check mode what C(write) would do, where it can. Raises as C(write) does."""
-        return None
+        return
 
     def folder(self) -> t.Optional[str]:
         """Return the folder beside the object where a lease can live, None where there is none."""
