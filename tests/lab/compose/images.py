@@ -35,15 +35,19 @@ HEALTH = (
 )
 
 
-def shop(engine: Engine, revision: str, options: str = "", health: bool = True) -> str:
-    """Make the image of C(revision), whose demo app runs with C(options), and return its name."""
+def shop(engine: Engine, revision: str, options: str = "", health: bool = True, curl: bool = False) -> str:
+    """Make the image of C(revision), whose demo app runs with C(options), and return its name.
+
+    With C(curl) it has that program, for a health check that is not the image's.
+    """
     python = Path(os.path.realpath(sysconfig.get_config_var("BINDIR") + "/python3"))
-    if "zdt-shop-base:latest" not in _tags(engine):
+    base = "zdt-shop-curl:latest" if curl else "zdt-shop-base:latest"
+    if base not in _tags(engine):
         library = Path(sysconfig.get_path("stdlib"))
         _load(
             engine,
-            "zdt-shop-base:latest",
-            [python, _found("dash", "sh"), *_extensions(library)],
+            base,
+            [python, _found("dash", "sh"), *([_found("curl")] if curl else []), *_extensions(library)],
             {
                 "app/demo_app.py": DEMO,
                 **_files(library, LEFT_OUT),
@@ -52,16 +56,23 @@ def shop(engine: Engine, revision: str, options: str = "", health: bool = True) 
         )
     changes = [
         f"ENV REVISION={revision}",
+        "ENV SLOT=none",
         f"ENV OPTIONS={json.dumps(options)}",
         f"ENTRYPOINT {json.dumps(['/bin/sh', '-c', APP.format(python=python)])}",
         *([f"HEALTHCHECK --interval=1s --timeout=3s --retries=3 CMD {json.dumps([str(python), '-S', '-c', HEALTH])}"]
           if health else []),
     ]  # fmt: skip
-    made = engine.api.call("POST", "/containers/create", body={"Image": "zdt-shop-base:latest", "Cmd": ["x"]})["Id"]
-    query = {"container": made, "repo": "zdt-shop", "tag": revision, "changes": "\n".join(changes)}
+    return changed(engine, base, f"zdt-shop:{revision}", changes)
+
+
+def changed(engine: Engine, base: str, name: str, changes: t.Sequence[str]) -> str:
+    """Make the image C(name) of C(base) with C(changes), lines of a Dockerfile, and return its name."""
+    made = engine.api.call("POST", "/containers/create", body={"Image": base, "Cmd": ["x"]})["Id"]
+    repository, tag = name.split(":")
+    query = {"container": made, "repo": repository, "tag": tag, "changes": "\n".join(changes)}
     engine.api.call("POST", "/commit", body={}, **query)
     engine.api.call("DELETE", f"/containers/{made}")
-    return f"zdt-shop:{revision}"
+    return name
 
 
 def haproxy(engine: Engine, binary: str | None = None) -> str:
@@ -77,8 +88,9 @@ def nginx(engine: Engine, binary: str | None = None) -> str:
     tag = f"zdt-nginx:{hashlib.sha256(str(program).encode()).hexdigest()[:8]}"
     passwd = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
     empty = {"etc/passwd": passwd, "etc/group": b"root:x:0:\nnogroup:x:65534:\n", "etc/nginx/mime.types": b"types {}\n"}
+    names = {"usr/bin/balancer": str(program), "usr/bin/nginx": str(program), "usr/sbin/nginx": str(program)}
     folders = ["var/log/nginx", "var/lib/nginx", "var/cache/nginx", "run", "tmp"]
-    _load(engine, tag, [program], empty, links={"usr/bin/balancer": str(program)}, folders=folders)
+    _load(engine, tag, [program], empty, links=names, folders=folders)
     return tag
 
 
