@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab.kubernetes import control_plane, programs
+from tests.lab.kubernetes import mesh as istio
 from tests.lab.kubernetes.cluster import Cluster, named
 from tests.lab.kubernetes.control_plane import ControlPlane
+from tests.lab.kubernetes.mesh import Mesh
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +43,19 @@ def own_cluster(cluster: Cluster) -> ControlPlane:
     if not isinstance(cluster, ControlPlane):
         pytest.skip("skipped: stops an API server, and this one is not the lab's own")
     return cluster
+
+
+@pytest.fixture(scope="session")
+def mesh(cluster: Cluster) -> Iterator[Mesh]:
+    """Istio over the lab's own cluster, its ingress on 127.0.0.1."""
+    if not isinstance(cluster, ControlPlane):
+        pytest.skip("skipped: starts an Istio, and this cluster is not the lab's own")
+    why = istio.missing()
+    if why:
+        pytest.skip(why)
+    running = Mesh(cluster).start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture

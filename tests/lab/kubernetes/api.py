@@ -30,6 +30,7 @@ _PLACES = {
     "Gateway": "/apis/networking.istio.io/v1/namespaces/{0}/gateways",
     "Pod": "/api/v1/namespaces/{0}/pods",
     "Service": "/api/v1/namespaces/{0}/services",
+    "ServiceEntry": "/apis/networking.istio.io/v1/namespaces/{0}/serviceentries",
     "VirtualService": "/apis/networking.istio.io/v1/namespaces/{0}/virtualservices",
 }
 

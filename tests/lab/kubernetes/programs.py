@@ -70,7 +70,7 @@ class Toolset:
 
 def missing(*names: str) -> str | None:
     """Return what this machine lacks to have C(names), as the words of a skipped test; None when it lacks nothing."""
-    if is_built(*names) or shutil.which("go", path=_path()):
+    if is_built(*names) or shutil.which("go", path=search_path()):
         return None
     return "skipped: needs go 1.26 to build Kubernetes, or KUBEBUILDER_ASSETS, or a cluster to test against"
 
@@ -142,7 +142,7 @@ def _go(toolset: Toolset, *words: str) -> str:
     done = subprocess.run(
         ["nice", "go", *words],
         cwd=toolset.folder,
-        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "PATH": _path()},
+        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "PATH": search_path()},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -163,5 +163,6 @@ def _building() -> Iterator[None]:
         yield
 
 
-def _path() -> str:
+def search_path() -> str:
+    """Return where programs lie: sbin and Go are not on every PATH."""
     return f"{os.environ.get('PATH', os.defpath)}:/usr/local/go/bin:{SBIN}"

@@ -14,7 +14,7 @@ import typing as t
 from collections.abc import Sequence
 from pathlib import Path
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 
 
