@@ -28,7 +28,8 @@ CACHE = Path(os.environ.get("ZERODOWNTIME_CACHE") or "~/.cache/zerodowntime-blue
 
 # What the standard library holds that no server needs.
 LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip"}
-APP = "exec {python} -S -B /app/demo_app.py --host 0.0.0.0 --port 8080 --revision $REVISION --slot $SLOT $OPTIONS"
+PYTHON = Path(os.path.realpath(sysconfig.get_config_var("BINDIR") + "/python3"))
+APP = f"exec {PYTHON} -S -B /app/demo_app.py --host 0.0.0.0 --port 8080 --revision $REVISION --slot $SLOT $OPTIONS"
 HEALTH = (
     "import http.client as h;c=h.HTTPConnection('127.0.0.1',8080,timeout=2);c.request('GET','/health');"
     "raise SystemExit(c.getresponse().status!=200)"
@@ -40,29 +41,27 @@ def shop(engine: Engine, revision: str, options: str = "", health: bool = True, 
 
     With C(curl) it has that program, for a health check that is not the image's.
     """
-    python = Path(os.path.realpath(sysconfig.get_config_var("BINDIR") + "/python3"))
     base = "zdt-shop-curl:latest" if curl else "zdt-shop-base:latest"
     if base not in _tags(engine):
-        library = Path(sysconfig.get_path("stdlib"))
-        _load(
-            engine,
-            base,
-            [python, _found("dash", "sh"), *([_found("curl")] if curl else []), *_extensions(library)],
-            {
-                "app/demo_app.py": DEMO,
-                **_files(library, LEFT_OUT),
-            },
-            links={"bin/sh": str(_found("dash", "sh"))},
-        )
+        programs, files, links = demo()
+        _load(engine, base, [*programs, *([found("curl")] if curl else [])], files, links)
     changes = [
         f"ENV REVISION={revision}",
         "ENV SLOT=none",
         f"ENV OPTIONS={json.dumps(options)}",
-        f"ENTRYPOINT {json.dumps(['/bin/sh', '-c', APP.format(python=python)])}",
-        *([f"HEALTHCHECK --interval=1s --timeout=3s --retries=3 CMD {json.dumps([str(python), '-S', '-c', HEALTH])}"]
+        f"ENTRYPOINT {json.dumps(['/bin/sh', '-c', APP])}",
+        *([f"HEALTHCHECK --interval=1s --timeout=3s --retries=3 CMD {json.dumps([str(PYTHON), '-S', '-c', HEALTH])}"]
           if health else []),
     ]  # fmt: skip
     return changed(engine, base, f"zdt-shop:{revision}", changes)
+
+
+def demo() -> tuple[list[Path | str], dict[str, Path | bytes], dict[str, str]]:
+    """Return what an image of the demo app is made of: programs, files, links."""
+    library = Path(sysconfig.get_path("stdlib"))
+    shell = found("dash", "sh")
+    files: dict[str, Path | bytes] = {"app/demo_app.py": DEMO, **_files(library, LEFT_OUT)}
+    return [PYTHON, shell, *_extensions(library)], files, {"bin/sh": shell}
 
 
 def changed(engine: Engine, base: str, name: str, changes: t.Sequence[str]) -> str:
@@ -77,14 +76,14 @@ def changed(engine: Engine, base: str, name: str, changes: t.Sequence[str]) -> s
 
 def haproxy(engine: Engine, binary: str | None = None) -> str:
     """Make the image of HAProxy and return its name."""
-    program = Path(binary or _found("haproxy"))
+    program = Path(binary or found("haproxy"))
     _load(engine, "zdt-haproxy:latest", [program], {}, links={"usr/bin/balancer": str(program)})
     return "zdt-haproxy:latest"
 
 
 def nginx(engine: Engine, binary: str | None = None) -> str:
     """Make the image of nginx, of the program C(binary) or the system's, and return its name."""
-    program = Path(os.path.realpath(binary or _found("nginx")))
+    program = Path(os.path.realpath(binary or found("nginx")))
     tag = f"zdt-nginx:{hashlib.sha256(str(program).encode()).hexdigest()[:8]}"
     passwd = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
     empty = {"etc/passwd": passwd, "etc/group": b"root:x:0:\nnogroup:x:65534:\n", "etc/nginx/mime.types": b"types {}\n"}
@@ -98,11 +97,12 @@ def _tags(engine: Engine) -> set[str]:
     return {tag for image in engine.api.get("/images/json") for tag in image["RepoTags"] or []}
 
 
-def _found(*names: str) -> str:
+def found(*names: str) -> str:
+    """Return where the first of C(names) that is installed lies; raises FileNotFoundError when none is."""
     for name in names:
-        found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SBIN}")
-        if found:
-            return found
+        place = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SBIN}")
+        if place:
+            return place
     raise FileNotFoundError(f"no {names[0]} on PATH")
 
 
@@ -143,7 +143,7 @@ def _load(
         CACHE.mkdir(parents=True, exist_ok=True)
         temporary = kept.with_suffix(f".{os.getpid()}")
         with tarfile.open(temporary, "w") as tar:
-            _fill(tar, programs, files, links, folders)
+            fill(tar, programs, files, links, folders)
         temporary.rename(kept)
     done = subprocess.run(
         ["docker", "import", str(kept), tag],
@@ -157,13 +157,14 @@ def _load(
         raise RuntimeError(f"docker import {kept}: {done.stderr}")
 
 
-def _fill(
+def fill(
     tar: tarfile.TarFile,
     programs: t.Sequence[Path | str],
     files: t.Mapping[str, Path | bytes],
     links: t.Mapping[str, str],
     folders: t.Sequence[str],
 ) -> None:
+    """Fill the one layer of an image: C(programs) with the libraries they load, C(files) by their names in it, links."""
     tar.dereference = True
     everything = {str(path) for path in programs}
     for program in programs:

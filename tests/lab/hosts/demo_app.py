@@ -9,7 +9,7 @@
 |---|---|
 | C(/) | GET: version and slot as JSON; POST: the length of the body as well |
 | C(/slow?seconds=2) | the same, later |
-| C(/health) | 200, or 503 while unhealthy |
+| C(/health), C(/ready) | 200, or 503 while unhealthy |
 | C(/metrics) | Prometheus text: C(http_requests_total), C(http_request_duration_seconds) of C(/) and C(/slow) |
 | C(/fault) | POST JSON: C(error_rate), C(healthy), C(latency) in seconds, C(reset) next n requests; GET shows them |
 
@@ -57,7 +57,7 @@ class App:
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Return status and body for everything that is answered at once and not counted."""
-        if path == "/health":
+        if path in ("/health", "/ready"):
             return (200, b'{"status": "ok"}') if self.faults["healthy"] else (503, b'{"status": "unhealthy"}')
         if path == "/metrics":
             return 200, self.metrics()
