@@ -29,8 +29,7 @@ options:
   ami:
     description:
       - The AMI of the revision. Without it the revision is itself the id of an AMI.
-      - It is laid over the version of the launch template that the other slot's group is pinned to, so that nothing
-        else changes.
+      - It is laid over O(template_version), so that nothing else changes.
     type: str
   template_data:
     description:
@@ -38,6 +37,12 @@ options:
         C(LaunchTemplateData). Then nothing is taken over from another version.
     type: dict
     default: {}
+  template_version:
+    description:
+      - The version of the launch template that O(ami) is laid over, a number, C($Latest) or C($Default). By default the
+        one that the other slot's group is pinned to. V($Latest) brings a change of the template by other hands, such as
+        another instance type, into service.
+    type: str
   machines:
     description: Inventory machines to make the calls from. Without them it is the task's own host.
     type: list

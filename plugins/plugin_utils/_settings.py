@@ -23,10 +23,11 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.se
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic_module import VERIFY_SPEC
 
 HOOKS = ("before_stage", "after_stage", "before_shift", "after_promote", "after_rollback", "after_rollback_window")
-PLATFORMS = ("hosts", "compose", "kubernetes")
+PLATFORMS = ("hosts", "compose", "aws", "kubernetes")
 # What a platform cannot do without, whatever is asked of it.
 NEEDED_BY = {
     "compose": ("release_compose_project_src",),
+    "aws": ("release_aws_groups",),
     "kubernetes": ("release_kubernetes_namespace",),
 }
 # What release_certificate may say: options of load_test. By default probes of what verify names, five a second.
@@ -214,6 +215,12 @@ SETTINGS: dict[str, Setting] = {
     "release_compose_capacity": Setting(number),
     "release_compose_docker_host": Setting(word, "unix:///var/run/docker.sock"),
     "release_compose_machines": Setting(words, []),
+    "release_aws_groups": Setting(per_slot),
+    "release_aws_ami": Setting(word),
+    "release_aws_template_data": Setting(mapping, {}),
+    "release_aws_template_version": Setting(word),
+    "release_aws_capacity": Setting(number),
+    "release_aws_options": Setting(mapping, {}),
     "release_kubernetes_namespace": Setting(word),
     "release_kubernetes_deployments": Setting(per_slot, {"blue": "app-blue", "green": "app-green"}),
     "release_kubernetes_services": Setting(per_slot),
@@ -254,6 +261,7 @@ _MISSING = {
     "release_serving": "the slot that serves now, blue or green",
     "release_hosts_machines": "the inventory groups of both slots",
     "release_compose_project_src": "the folder of the Compose project",
+    "release_aws_groups": "the Auto Scaling group of each slot",
     "release_kubernetes_namespace": "the namespace of the Deployments",
     "release_hosts_start": "the task file that starts a revision on a machine of a slot",
 }

@@ -43,6 +43,7 @@ class AsgFleet(_fleet.Driver):
         },
         "ami": {"type": "str"},
         "template_data": {"type": "dict", "default": {}},
+        "template_version": {"type": "str"},
         **AUTH_SPEC,
     }
 
@@ -165,9 +166,10 @@ class AsgFleet(_fleet.Driver):
     def _data(self, order: Order) -> dict[str, t.Any]:
         return launch_templates.override(order.revision, self.options.get("ami"), self.options["template_data"])
 
-    def _source(self, group: Group, there: Group) -> Group:
-        """Return the group from whose version a new one is made: what serves, where it is of the same template."""
-        return there if not there.empty and there.template == group.template else group
+    def _source(self, group: Group, there: Group) -> str:
+        """Return the version that a new one is made from: as asked, else what serves if it is of the same template."""
+        serves = not there.empty and there.template == group.template
+        return self.options.get("template_version") or (there if serves else group).version
 
     def _stands(self, fleet: Fleet, group: Group, order: Order) -> bool:
         """Return whether the slot runs just that already."""

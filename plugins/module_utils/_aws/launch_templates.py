@@ -40,16 +40,17 @@ def refuse_latest(group: Group) -> None:
         )
 
 
-def version(ec2: Service, group: Group, source: Group, data: Data, whole: bool, what: str) -> str:
+def version(ec2: Service, group: Group, source: str, data: Data, whole: bool, what: str) -> str:
     """Return the number of the version with C(data): a standing one where nothing differs, else a new one.
 
-    C(whole): C(data) is all of it; else it is laid over the version of C(source). Raises what C(Service.call) raises.
+    C(whole): C(data) is all of it; else it is laid over the version C(source), a number, C($Latest) or C($Default).
+    Raises what C(Service.call) raises.
     """
-    versions = list(dict.fromkeys([source.version, group.version]))
+    versions = list(dict.fromkeys([source, group.version]))
     found = ec2.call("describe_launch_template_versions", LaunchTemplateId=group.template, Versions=versions)
     standing = {str(one["VersionNumber"]): one["LaunchTemplateData"] for one in found["LaunchTemplateVersions"]}
-    # What is described of $Default or $Latest comes under its number.
-    base = source.version if source.version in standing else max(standing, key=int)
+    defaults = [str(one["VersionNumber"]) for one in found["LaunchTemplateVersions"] if one.get("DefaultVersion")]
+    base = {"$Latest": max(standing, key=int), "$Default": (defaults or [source])[0]}.get(source, source)
     wanted = data if whole else {**standing[base], **data}
     for number, its in standing.items():
         if its == wanted:
