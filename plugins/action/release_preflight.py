@@ -19,6 +19,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journ
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, other, split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import FrontDoor
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _stack
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import front_door, slot_is_down
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import Port, open_journal
@@ -49,7 +50,8 @@ class ActionModule(ReleaseAction):
         known, waited = self._when_free(journal, key, settings)
         if waited:
             sight = balancers.observe()
-        plan = _plan(settings, sight, known)
+        compose = _stack.configuration(self, settings, task_vars) if settings["platform"] == "compose" else ""
+        plan = _plan(settings, sight, known, compose)
         door = None
         if settings["verify"] and not plan["first"]:
             door = front_door(settings["verify"], plan["stable"], settings["revision"])
@@ -112,8 +114,11 @@ class ActionModule(ReleaseAction):
         return known, waited
 
 
-def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
-    """Return what a deploy of C(settings.revision) would do to the traffic that C(sight) shows."""
+def _plan(settings: Facts, sight: Sight, known: Facts, written: str = "") -> Facts:
+    """Return what a deploy of C(settings.revision) would do to the traffic that C(sight) shows.
+
+    C(written) marks what decides beside the settings, in files that are not ours, what runs in a slot.
+    """
     if sight.weights is None or sight.trouble:
         raise ReleaseError(f"the traffic is in no state to release from: {sight.trouble}")
     stable = sight.weights.only()
@@ -130,7 +135,7 @@ def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
         raise ReleaseError(f"{stable} has all the traffic and no healthy server: mend it, or force with a reason")
     canary = stable if first else other(stable)
     specification = _specification(settings)
-    fingerprint = _fingerprint(settings["revision"], specification)
+    fingerprint = _fingerprint(settings["revision"], {**specification, **({"written": written} if written else {})})
     serving = promoted is not None and promoted["fingerprint"] == fingerprint and promoted["canary"] == stable
     return {
         "release": f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(3)}",
@@ -153,7 +158,7 @@ def _plan(settings: Facts, sight: Sight, known: Facts) -> Facts:
 def _specification(settings: Facts) -> Facts:
     """Return what decides, beside the revision, what runs in a slot; a rollback stages it again."""
     named = ("hosts_start", "hosts_variables", "compose_image", "compose_variables")
-    named += ("kubernetes_image", "kubernetes_template")
+    named += ("aws_ami", "aws_template_data", "kubernetes_image", "kubernetes_template")
     return {name: settings[name] for name in named if settings[name]}
 
 

@@ -17,7 +17,11 @@ description:
     healthy where they have a health check. It is how a project comes up the first time.
   - The slots stay as they are, whatever they run; M(zerodowntime.bluegreen.compose_fleet) fills them.
   - A project whose slots could not be released afterwards is refused before anything starts.
-options: {}
+options:
+  start:
+    description: Whether to start anything; otherwise it is only seen whether the slots can be released.
+    type: bool
+    default: true
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -41,7 +45,13 @@ EXAMPLES = r"""
     services: {blue: app-blue, green: app-green}
 """
 
-RETURN = r""" # """
+RETURN = r"""
+configuration:
+  description: A mark of what the Compose file says about both slots; it changes when a released container would.
+  returned: success
+  type: str
+  sample: 1b2c9f0e7d6a5b43
+"""
 
 import typing as t
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import typing as t
@@ -20,6 +21,8 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._docker.var
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Refused, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._fleet import Fleet, Order
 
+# A revision that nobody has.
+PROBE = "zerodowntime-probe"
 HASH = "com.docker.compose.config-hash"
 
 
@@ -108,12 +111,32 @@ class ComposeFleet(_fleet.Driver):
             return self.engine.logs(instance, lines)
         return []
 
+    def configuration(self) -> str:
+        """Return a mark of what the Compose file says about the slots, whatever they run now.
+
+        Raises Refused when one of them is not written so that a release can say what it runs.
+        """
+        # The same for both slots and at every moment: what releases write stands neither for nor against an edit.
+        starts = [name_of(name, "") for name in self.services.values()]
+        written = [name[len(start) :] for name in self.env_file.read() for start in starts if name.startswith(start)]
+        own = [name_of("", name)[1:] for name in self.options["variables"]]
+        probe = {**dict.fromkeys([*written, *own], ""), "IMAGE": PROBE, "SCALE": "2"}
+        values = {start + what: value for start in starts for what, value in probe.items()}
+        services = self.compose.config(values)["services"]
+        for name in self.services.values():
+            if name not in services:
+                raise Refused(f"the project in {self.folder} has no service {name}; it has {', '.join(services)}")
+            found = service.faults(name, services[name], PROBE, name_of(name, "image"), 2, name_of(name, "scale"))
+            if found:
+                raise Refused(found[0])
+        text = json.dumps([services[self.services[slot]] for slot in SLOTS], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
     def bring_up(self, check_mode: bool = False) -> list[Change]:
         """Start every service of the project that is no slot, and return what was or would be started.
 
-        The slots stay as they are: a release fills them. Raises Refused when they could not be released afterwards.
+        The slots stay as they are: a release fills them.
         """
-        self._fit_for_releases()
         wanted = [name for name in sorted(self.compose.config({})["services"]) if name not in self.services.values()]
         before = self._ids(wanted)
         if check_mode:
@@ -132,20 +155,6 @@ class ComposeFleet(_fleet.Driver):
         if not self._project:
             self._project = self.compose.config({})["name"]
         return self._project
-
-    def _fit_for_releases(self) -> None:
-        """Raise Refused when a slot is not written so that a release can say what it runs."""
-        probe = {"image": "zerodowntime-probe", "scale": "2"}
-        values = {name_of(name, what): value for name in self.services.values() for what, value in probe.items()}
-        services = self.compose.config(values)["services"]
-        for name in self.services.values():
-            if name not in services:
-                raise Refused(f"the project in {self.folder} has no service {name}; it has {', '.join(services)}")
-            found = service.faults(
-                name, services[name], probe["image"], name_of(name, "image"), 2, name_of(name, "scale")
-            )
-            if found:
-                raise Refused(found[0])
 
     def _listed(self, service: str, **query: str) -> list[dict[str, t.Any]]:
         labels = [f"com.docker.compose.project={self.project}", f"com.docker.compose.service={service}"]

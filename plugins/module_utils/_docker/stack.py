@@ -11,10 +11,15 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core impor
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._docker.driver import ComposeFleet
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._fleet_module import MACHINES
 
-SPEC: dict[str, t.Any] = {**ComposeFleet.spec, "machines": MACHINES}
+SPEC: dict[str, t.Any] = {**ComposeFleet.spec, "start": {"type": "bool", "default": True}, "machines": MACHINES}
 
 
 def bring_up(options: t.Mapping[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Bring the services up that are no slots and return the result of the name. Raises ReleaseError."""
-    changes = ComposeFleet(options).bring_up(check_mode)
-    return {"changed": bool(changes), "diff": plan.diff(changes)}
+    """Bring the services up that are no slots, where C(start) is asked for, and return the result of the name.
+
+    Raises ReleaseError, with nothing started when the slots could not be released.
+    """
+    project = ComposeFleet(options)
+    configuration = project.configuration()
+    changes = project.bring_up(check_mode) if options["start"] else []
+    return {"changed": bool(changes), "diff": plan.diff(changes), "configuration": configuration}

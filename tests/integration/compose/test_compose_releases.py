@@ -94,6 +94,22 @@ def roll_back(project: Project) -> None:
     assert (again, project.answer()) == (0, (200, before)), said
 
 
+def test_an_edit_of_the_slots_in_the_compose_file_is_a_release_and_one_of_the_balancer_is_none(shop: Project) -> None:
+    serving, before = shop.answer()[1], shop.weights()
+    # Both slots say the same revision: what tells them apart is the header that the balancer sets.
+    door = {"url": f"{shop.url}/", "header": "X-Slot", "slots": {"blue": "blue", "green": "green"}}
+    verify = ("-e", json.dumps({"release_verify": door}))
+    file = shop.folder / shop.file
+    file.write_text(file.read_text().replace("    user: \"0\"\n", "    user: \"0\"\n    labels: {edited: here}\n"))
+    status, said = shop.deploy(serving, *verify)
+    assert (status, f"{serving} already serves" in said, shop.weights()) == (0, True, before), said
+    file.write_text(file.read_text().replace("  restart: unless-stopped\n", "  labels: {edited: app}\n", 1))
+    status, said = shop.deploy(serving, *verify)
+    assert (status, shop.weights() == before, shop.answer()) == (0, False, (200, serving)), said
+    status, said = shop.deploy(serving, *verify)
+    assert (status, f"{serving} already serves" in said) == (0, True), said
+
+
 def test_a_container_that_dies_during_a_step_leaves_traffic_on_healthy_slots(shop: Project) -> None:
     process = shop.start("deploy", "-e", "release_revision=v3", "-e", "release_bake_time=6s")
     canary = next(slot for slot, weight in shop.weights().items() if weight == 0)
