@@ -3,12 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kills releases of a service under load, before and after each of their writes and at random moments.
 
-    tests/benchmarks/kills --driver haproxy|nginx [--remote] [--random N] [--rows controller,worker:SIGTERM]
-                           [--moments N]
+    tests/benchmarks/kills --driver haproxy|nginx|compose-haproxy|compose-nginx [--remote] [--random N]
+                           [--rows controller,worker:SIGTERM] [--moments N]
 
 A row is a victim (the controller, its worker, both, the first process of a PID namespace) and a signal. After each kill
 traffic has to come back by itself where a process of ours lives, and one resume from a fresh process has to end the
-release. A strict client that outlives every kill counts what was dropped.
+release. A strict client that outlives every kill counts what was dropped. The drivers compose-* make containers on a
+Docker engine of their own, which needs root.
 
 Progress goes to stderr; the last line on stdout is one JSON object: the counts of PROTOCOL.md, the time from a kill
 until every balancer had its recorded weights again (milliseconds), and the same for each row.
@@ -26,6 +27,9 @@ import time
 import typing as t
 
 import tests.conftest  # makes the collection importable, here and in child processes
+from tests.lab.compose.engine import missing
+from tests.lab.compose.killing import DRIVERS as COMPOSE
+from tests.lab.compose.killing import ComposeGround
 from tests.lab.hosts.killing import SIGNALS, VICTIMS, Clients, Ground, Kill, Missed, killed_at, moments, no_container
 
 COUNTS = ("half_switched", "wrong_slot", "unexplained")
@@ -38,7 +42,7 @@ assert tests.conftest.COLLECTION
 def main() -> None:
     """Kill, count, print."""
     parser = argparse.ArgumentParser(description="Kills releases at every moment and counts what that did.")
-    parser.add_argument("--driver", choices=["haproxy", "nginx"], default="haproxy")
+    parser.add_argument("--driver", choices=["haproxy", "nginx", *COMPOSE], default="haproxy")
     parser.add_argument("--remote", action="store_true", help="two balancers on machines over SSH, not one in process")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="kills at random moments, beside all others")
     parser.add_argument("--rows", default="", help="victim or victim:SIGNAL, with commas; all of them by default")
@@ -46,7 +50,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rows, left_out = wanted(options.rows, options)
-    with Ground(options.driver, options.remote) as ground, Clients(ground.doors(), ground.folder) as clients:
+    if options.driver in COMPOSE and (options.remote or missing()):
+        raise SystemExit(missing() or "--remote is for the drivers without an engine")
+    of_compose = options.driver in COMPOSE
+    made = ComposeGround(options.driver) if of_compose else Ground(options.driver, options.remote)
+    with made as ground, Clients(ground.doors(), ground.folder) as clients:
         kills = list(all_kills(ground, rows, options.random, options.moments, random.Random(options.seed)))
         dropped, requests = clients.counted()
     print(json.dumps({**figures(kills), "dropped": dropped, "requests": requests, **topology(options),
@@ -114,6 +122,8 @@ def row_of(row: Row, kills: t.Sequence[Kill]) -> dict[str, t.Any]:
 
 def topology(options: argparse.Namespace) -> dict[str, str]:
     """Return what the times depend on."""
+    if options.driver in COMPOSE:
+        return {"driver": options.driver, "topology": "one project on one engine, in process"}
     where = "two machines over SSH" if options.remote else "one balancer in process"
     return {"driver": options.driver, "topology": where}
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The zerodowntime.bluegreen project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Images without a registry: this machine's own programs, with the libraries they load, as one layer.
+"""Images of the engine without a registry, each of one layer.
 
 C(zdt-shop) is the demo application on this machine's Python, one tag per revision; C(zdt-haproxy) and C(zdt-nginx) are
 the balancers that the other tests use, too.
@@ -10,26 +10,18 @@ the balancers that the other tests use, too.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
-import shutil
 import subprocess
-import sysconfig
 import tarfile
 import typing as t
 from pathlib import Path
 
-from tests.lab.compose.engine import SBIN, Engine
+from tests.lab import layers
+from tests.lab.compose.engine import Engine
+from tests.lab.layers import APP, DEMO, PYTHON, demo, fill, found
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-DEMO = CHECKOUT / "tests/lab/hosts/demo_app.py"
 CACHE = Path(os.environ.get("ZERODOWNTIME_CACHE") or "~/.cache/zerodowntime-bluegreen").expanduser() / "images"
-
-# What the standard library holds that no server needs.
-LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip"}
-PYTHON = Path(os.path.realpath(sysconfig.get_config_var("BINDIR") + "/python3"))
-APP = f"exec {PYTHON} -S -B /app/demo_app.py --host 0.0.0.0 --port 8080 --revision $REVISION --slot $SLOT $OPTIONS"
 HEALTH = (
     "import http.client as h;c=h.HTTPConnection('127.0.0.1',8080,timeout=2);c.request('GET','/health');"
     "raise SystemExit(c.getresponse().status!=200)"
@@ -54,14 +46,6 @@ def shop(engine: Engine, revision: str, options: str = "", health: bool = True, 
           if health else []),
     ]  # fmt: skip
     return changed(engine, base, f"zdt-shop:{revision}", changes)
-
-
-def demo() -> tuple[list[Path | str], dict[str, Path | bytes], dict[str, str]]:
-    """Return what an image of the demo app is made of: programs, files, links."""
-    library = Path(sysconfig.get_path("stdlib"))
-    shell = found("dash", "sh")
-    files: dict[str, Path | bytes] = {"app/demo_app.py": DEMO, **_files(library, LEFT_OUT)}
-    return [PYTHON, shell, *_extensions(library)], files, {"bin/sh": shell}
 
 
 def changed(engine: Engine, base: str, name: str, changes: t.Sequence[str]) -> str:
@@ -97,35 +81,6 @@ def _tags(engine: Engine) -> set[str]:
     return {tag for image in engine.api.get("/images/json") for tag in image["RepoTags"] or []}
 
 
-def found(*names: str) -> str:
-    """Return where the first of C(names) that is installed lies; raises FileNotFoundError when none is."""
-    for name in names:
-        place = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SBIN}")
-        if place:
-            return place
-    raise FileNotFoundError(f"no {names[0]} on PATH")
-
-
-def _extensions(library: Path) -> list[Path]:
-    return list((library / "lib-dynload").glob("*.so"))
-
-
-def _files(folder: Path, left_out: set[str]) -> dict[str, Path]:
-    return {
-        str(path).lstrip("/"): path
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and path.suffix != ".a"
-        and not left_out & set(path.relative_to(folder).parts)
-    }  # fmt: skip
-
-
-def _libraries(program: Path) -> set[str]:
-    """Return the libraries that a program loads, as ldd finds them."""
-    said = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False).stdout
-    words = (word for line in said.splitlines() for word in line.split() if word.startswith("/"))
-    return {word for word in words if Path(word).exists()}
-
-
 def _load(
     engine: Engine,
     tag: str,
@@ -137,7 +92,7 @@ def _load(
     """Load an image of one layer into the engine; its tar is kept in the cache."""
     if tag in _tags(engine):
         return
-    marks = [f"{p}:{Path(p).stat().st_mtime_ns}" for p in (*programs, DEMO, __file__)]
+    marks = [f"{p}:{Path(p).stat().st_mtime_ns}" for p in (*programs, DEMO, layers.__file__, __file__)]
     kept = CACHE / f"{tag.replace(':', '-')}-{hashlib.sha256(' '.join(marks).encode()).hexdigest()[:12]}.tar"
     if not kept.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -155,40 +110,3 @@ def _load(
     )
     if done.returncode:
         raise RuntimeError(f"docker import {kept}: {done.stderr}")
-
-
-def fill(
-    tar: tarfile.TarFile,
-    programs: t.Sequence[Path | str],
-    files: t.Mapping[str, Path | bytes],
-    links: t.Mapping[str, str],
-    folders: t.Sequence[str],
-) -> None:
-    """Fill the one layer of an image: C(programs) with the libraries they load, C(files) by their names in it, links."""
-    tar.dereference = True
-    everything = {str(path) for path in programs}
-    for program in programs:
-        everything |= _libraries(Path(program))
-    # Names are looked up by what the C library finds here.
-    everything |= {str(path) for path in Path("/").glob("lib/*-linux-gnu/libnss_*.so.2")}
-    for name in sorted({"tmp", "run", "proc", "dev", "etc", *folders}):
-        folder = tarfile.TarInfo(name)
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
-        tar.addfile(folder)
-    for path in sorted(everything):
-        tar.add(path, arcname=path.lstrip("/"), recursive=False)
-    for name, content in files.items():
-        if f"/{name}" in everything:
-            continue
-        if isinstance(content, bytes):
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            tar.addfile(entry, io.BytesIO(content))
-        else:
-            tar.add(content, arcname=name, recursive=False)
-    for name, target in links.items():
-        if f"/{name}" in everything:
-            continue
-        link = tarfile.TarInfo(name)
-        link.type, link.linkname = tarfile.SYMTYPE, target
-        tar.addfile(link)

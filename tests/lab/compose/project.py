@@ -205,11 +205,10 @@ class Project:
         inventory["all"]["children"]["release_environments"]["hosts"][ENVIRONMENT].update(
             ansible_python_interpreter=sys.executable,
             release_verify={"url": f"{self.url}/", "header": "X-Version"},
-            release_journal={"store": "file", "path": str(self.folder / "journal")},
             release_compose_image="zdt-shop",
             release_compose_files=[self.file, "lab.yml"],
             release_compose_docker_host=f"unix://{self.engine.socket}",
-            **self.variables,
+            **{"release_journal": {"store": "file", "path": str(self.folder / "journal")}, **self.variables},
         )
         return inventory
 
