@@ -42,7 +42,7 @@ def shop(engine: Engine, revision: str, options: str = "", health: bool = True, 
         "ENV SLOT=none",
         f"ENV OPTIONS={json.dumps(options)}",
         f"ENTRYPOINT {json.dumps(['/bin/sh', '-c', APP])}",
-        *([f"HEALTHCHECK --interval=1s --timeout=3s --retries=3 CMD {json.dumps([str(PYTHON), '-S', '-c', HEALTH])}"]
+        *([f"HEALTHCHECK --interval=1s --timeout=20s --retries=3 CMD {json.dumps([str(PYTHON), '-S', '-c', HEALTH])}"]
           if health else []),
     ]  # fmt: skip
     return changed(engine, base, f"zdt-shop:{revision}", changes)
