@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 from dataclasses import dataclass
 
@@ -58,8 +59,18 @@ def on_every_world(
 
     C(of) gives several values for a world, which the case takes as C(kind).
     """
+    return on_worlds(WORLDS, needs, where, of)
+
+
+def on_worlds(
+    worlds: t.Iterable[type[World]],
+    needs: t.Sequence[str],
+    where: t.Sequence[str],
+    of: t.Callable[[type[World]], t.Iterable[t.Any]] | None = None,
+) -> pytest.MarkDecorator:
+    """Run a case on those of C(worlds) that have what it needs; C(asks) of the mark says what that is."""
     sets = []
-    for world in WORLDS:
+    for world in worlds:
         for place in where:
             if not all(getattr(world, need) for need in needs) or (place == SSH and not world.REMOTE):
                 continue
@@ -69,4 +80,28 @@ def on_every_world(
                 name = f"{world.name}-{place}" + (f"-{kind}" if of else "")
                 values = ((world, place), kind) if of else ((world, place),)
                 sets.append(pytest.param(*values, id=name.replace(" ", "_"), marks=marks))
-    return pytest.mark.parametrize(("case", "kind") if of else ("case",), sets, indirect=["case"])
+    mark = pytest.mark.parametrize(("case", "kind") if of else ("case",), sets, indirect=["case"])
+    ASKS[id(mark.mark)] = (mark, needs, where, of)
+    return mark
+
+
+# What the mark of a case asks for, so that it can be run on worlds that live elsewhere.
+ASKS: dict[int, tuple[pytest.MarkDecorator, t.Sequence[str], t.Sequence[str], t.Any]] = {}
+
+
+def elsewhere(case: t.Any, worlds: t.Sequence[type[World]]) -> t.Any:
+    """Return a copy of a case of this suite that runs on C(worlds), None when it needs what none of them has."""
+    marks, asked = [], None
+    for mark in case.pytestmark:
+        asks = ASKS.get(id(mark))
+        asked = asks or asked
+        marks.append(mark if asks is None else None)
+    if asked is None:
+        return None
+    _mark, needs, where, of = asked
+    fit = [world for world in worlds if all(getattr(world, need) for need in needs)]
+    if not fit or HERE not in where:
+        return None
+    copy = types.FunctionType(case.__code__, case.__globals__, case.__name__, case.__defaults__, case.__closure__)
+    copy.__dict__.update({"pytestmark": [mark for mark in marks if mark is not None]})
+    return on_worlds(fit, needs, [HERE], of)(copy)
