@@ -17,9 +17,11 @@ import pytest
 
 from tests.lab.kubernetes import control_plane, programs
 from tests.lab.kubernetes import mesh as istio
+from tests.lab.kubernetes import node as machine
 from tests.lab.kubernetes.cluster import Cluster, named
 from tests.lab.kubernetes.control_plane import ControlPlane
 from tests.lab.kubernetes.mesh import Mesh
+from tests.lab.kubernetes.node import Node
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +58,21 @@ def mesh(cluster: Cluster) -> Iterator[Mesh]:
     running = Mesh(cluster).start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def node(cluster: Cluster) -> Iterator[Cluster]:
+    """The same cluster with a node, on which the images of C(tests.lab.kubernetes.images) run."""
+    if not isinstance(cluster, ControlPlane):
+        pytest.skip("skipped: loads images of its own into a node, and this cluster is not the lab's own")
+    why = machine.missing()
+    if why:
+        pytest.skip(why)
+    running = Node(cluster).start()
+    yield cluster
+    running.stop()
+    left = running.host.changes()
+    assert not left, f"the node left its machine changed: {left}"
 
 
 @pytest.fixture
