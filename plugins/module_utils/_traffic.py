@@ -136,9 +136,10 @@ def move(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = False
         if before.trouble and not expected and not force:
             raise Refused(f"{driver.identity()}: {before.trouble}; nothing was written")
         if expected and before.weights not in expected:
+            who = before.facts.get("changed_by") or "somebody else"
             raise Refused(
                 f"{driver.identity()}: weights are {before.weights or before.trouble}, "
-                f"expected {' or '.join(map(str, expected))}; somebody else changed them; nothing was written"
+                f"expected {' or '.join(map(str, expected))}; {who} changed them; nothing was written"
             )
         had = before.weights
         silent = [

@@ -16,7 +16,7 @@ from tests.lab.kubernetes.api import Api
 
 LOST = "lost"  # the server does it, and the connection ends without an answer
 DEAD = "dead"  # the same, and nobody answers any more
-Fault = t.Union[str, int]
+Fault = str | int
 
 
 class Door:

@@ -22,11 +22,15 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes
 )
 
 Object = dict[str, t.Any]
-Fault = t.Union[int, type[Exception], t.Callable[["MemoryApi"], None]]
+Fault = int | type[Exception] | t.Callable[["MemoryApi"], None]
 
 
 class MemoryApi:
-    """C(objects) by path, lists by the path of the collection. C(faults) are used up by writes, C(outages) by reads."""
+    """C(objects) by path, lists by the path of the collection. C(faults) are used up by writes, C(outages) by reads.
+
+    A fault is a status, an exception of the connection (C(Unanswered) after the work was done), or what somebody else
+    does to the objects just before the write arrives.
+    """
 
     def __init__(self, objects: t.Mapping[str, t.Any]) -> None:
         self.objects = copy.deepcopy(dict(objects))
@@ -51,7 +55,9 @@ class MemoryApi:
             return _status(fault, "a fault")
         if fault is Unsent:
             raise Unsent("connection refused")
-        answer = self._get(place, asked) if method == "GET" else self._patch(place, json.loads(content or b""), asked)
+        between = fault if callable(fault) and not isinstance(fault, type) else None
+        patch = json.loads(content or b"null")
+        answer = self._get(place, asked) if method == "GET" else self._patch(place, patch, asked, between)
         if fault is Unanswered:
             raise Unanswered("the connection ended")
         return answer
@@ -70,12 +76,17 @@ class MemoryApi:
             found = {"items": [one for one in found if wanted.items() <= one["metadata"].get("labels", {}).items()]}
         return Answer(200, json.dumps(found).encode())
 
-    def _patch(self, place: str, patch: list[Object], asked: t.Mapping[str, str]) -> Answer:
-        self.patches.append(patch)
+    def _patch(
+        self,
+        place: str,
+        patch: list[Object],
+        asked: t.Mapping[str, str],
+        between: t.Callable[[MemoryApi], None] | None,
+    ) -> Answer:
+        self.patches.append(copy.deepcopy(patch))
+        if between:
+            between(self)  # somebody was faster
         made = copy.deepcopy(self.objects[place])
-        for fault in [one for one in self.faults if callable(one) and not isinstance(one, type)]:
-            self.faults.remove(fault)
-            fault(self)
         for step in patch:
             *way, last = [
                 part.replace("~1", "/").replace("~0", "~") for part in step["path"].removeprefix("/").split("/")

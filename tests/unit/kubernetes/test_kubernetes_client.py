@@ -27,7 +27,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes
 
 WHERE = path("apps/v1", "deployments", "shop", "shop-blue")
 OK = Answer(200, b'{"kind": "Deployment"}')
-Said = t.Union[Answer, Exception]
+Said = Answer | Exception
 
 
 class Server:

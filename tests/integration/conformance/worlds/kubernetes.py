@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The worlds of Kubernetes, over the lab's real API server: Istio with a real Envoy.
 
-The applications run on loopback, which no EndpointSlice may name: a ServiceEntry does, so that this needs no node and no
-root. Whose health that is nobody can tell; the tests of health have pods.
+The applications run on loopback, which no EndpointSlice may name: a ServiceEntry does, so that this needs no node and
+no root. Whose health that is nobody can tell; the tests of health have pods.
 """
 
 from __future__ import annotations
