@@ -73,3 +73,37 @@ options:
 requirements:
   - boto3 in the Python that runs the code, which is the controller's unless the task's host is another machine
 """
+
+    ALB = r"""
+options:
+  listener_arn:
+    description:
+      - The listener whose default action forwards to the slots, or, with O(priority), the listener of a rule.
+      - Exactly one of O(listener_arn), O(rule_arn) and O(load_balancer) is given.
+    type: str
+  load_balancer:
+    description: Name or ARN of the load balancer, instead of O(listener_arn); its listener is the one on O(port).
+    type: str
+  port:
+    description: The port of the listener of O(load_balancer).
+    type: int
+  rule_arn:
+    description: The rule that forwards to the slots, when it is not the listener's default action.
+    type: str
+  priority:
+    description: The priority of that rule, with O(listener_arn) or O(load_balancer), instead of O(rule_arn).
+    type: int
+  slots:
+    description: The target group of each slot, by name or ARN. Both are permanent.
+    type: dict
+    required: true
+    suboptions:
+      blue:
+        description: The target group of blue.
+        type: str
+        required: true
+      green:
+        description: The target group of green.
+        type: str
+        required: true
+"""

@@ -31,6 +31,7 @@ _UTILS = "ansible_collections.zerodowntime.bluegreen.plugins.module_utils"
 
 # The traffic systems: the name users write, and the driver behind it.
 DRIVERS = {
+    "alb_traffic": ("_aws.alb", "ALBTraffic"),
     "gateway_traffic": ("_kubernetes.gateway", "GatewayTraffic"),
     "haproxy_traffic": ("_haproxy.driver", "HAProxyTraffic"),
     "istio_traffic": ("_kubernetes.istio", "IstioTraffic"),

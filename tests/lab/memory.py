@@ -50,13 +50,14 @@ class MemoryTraffic(_traffic.Driver):
         self.up: dict[str, bool | None] = {"blue": True, "green": True}
         self.ready: dict[str, int | None] = {"blue": None, "green": None}
         self.writes: list[Weights] = []
+        self.facts: dict[str, t.Any] = {}
 
     def identity(self) -> str:
         return f"memory:{self.at}"
 
     def observe(self) -> _traffic.View:
         slots = {slot: _traffic.Slot(up=up, ready=self.ready[slot]) for slot, up in self.up.items()}
-        return _traffic.View(self.weights, self.fence, slots, facts={"pid": self.pid})
+        return _traffic.View(self.weights, self.fence, slots, facts={"pid": self.pid, **self.facts})
 
     def changes(self, view: _traffic.View, weights: Weights, fence: int) -> list[Change]:
         return [Change(self.at, f"{view.weights} {view.fence}", f"{weights} {fence}")]

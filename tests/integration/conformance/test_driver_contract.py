@@ -21,7 +21,7 @@ from tests.integration.conformance.world import BLUE, GREEN, SPLIT, World, runni
 def test_a_view_says_what_stands_and_changes_nothing(case: Case) -> None:
     with case.world.nothing_written():
         view = case.observe()
-    assert (view["weights"], view["fence"], view["trouble"], view["changed"]) == (BLUE, 1, "", False)
+    assert (view["weights"], view["fence"], view["trouble"], view["changed"]) == (BLUE, case.world.fence(1), "", False)
 
 
 @on_every_world()
@@ -33,7 +33,7 @@ def test_the_second_call_changes_and_writes_nothing(case: Case) -> None:
     assert again["before"] == again["after"]
 
 
-@on_every_world(where=[HERE])
+@on_every_world("FENCES", where=[HERE])
 def test_a_higher_fence_alone_is_stored_and_is_no_change(case: Case) -> None:
     assert case.move(BLUE, fence=5)["changed"] is False
     assert case.observe()["fence"] == 5
@@ -142,7 +142,7 @@ def test_a_state_that_is_not_ours_is_seen_and_can_be_forced(case: Case, kind: st
     assert set(case.world.asked(60)) == {"blue", "green"}
 
 
-@on_every_world()
+@on_every_world("FENCES")
 def test_a_smaller_fence_is_refused(case: Case) -> None:
     case.move(SPLIT, fence=7)
     sentence = r"a newer writer was here \(fence 7, ours 6\); nothing written"
@@ -150,7 +150,7 @@ def test_a_smaller_fence_is_refused(case: Case) -> None:
         case.move(BLUE, expect=SPLIT, fence=6)
 
 
-@on_every_world()
+@on_every_world("FENCES")
 def test_a_late_write_that_expects_what_a_restore_put_back_is_refused(case: Case) -> None:
     case.move(SPLIT, expect=BLUE, fence=2)
     case.move(BLUE, expect=[SPLIT, BLUE], fence=3)
@@ -159,7 +159,7 @@ def test_a_late_write_that_expects_what_a_restore_put_back_is_refused(case: Case
         case.move(SPLIT, expect=BLUE, fence=2)
 
 
-@on_every_world()
+@on_every_world("FENCES")
 def test_of_two_writers_at_once_one_wins_and_the_other_writes_nothing(case: Case) -> None:
     wanted = {2: SPLIT, 3: GREEN}
     outcomes: dict[int, t.Any] = {}
@@ -189,7 +189,7 @@ def test_a_lost_answer_is_unknown_and_the_object_tells(case: Case) -> None:
     with case.world.answer_lost() as options, pytest.raises(Lost):
         case.balancer(**options).move({"weights": GREEN, "expect": BLUE, "fence": 2})
     view = case.observe()
-    assert (view["weights"], view["fence"], view["trouble"]) == (GREEN, 2, "")
+    assert (view["weights"], view["fence"], view["trouble"]) == (GREEN, case.world.fence(2), "")
 
 
 @on_every_world(where=[SSH])
@@ -215,7 +215,7 @@ def test_a_machine_lost_after_the_write_is_unknown_and_the_object_tells(case: Ca
     assert [type(error) for error in outcome] == [Lost], outcome
     assert str(outcome[0]).startswith("lb2: ")
     view = case.observe()
-    assert (view["weights"], view["fence"], view["trouble"]) == (GREEN, 2, "")
+    assert (view["weights"], view["fence"], view["trouble"]) == (GREEN, case.world.fence(2), "")
 
 
 @on_every_world("REFUSES")

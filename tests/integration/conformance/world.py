@@ -45,6 +45,7 @@ class World(abc.ABC):
     name: t.ClassVar[str]
     driver: t.ClassVar[type[Driver]]
 
+    FENCES = True  # whether the object has a place for a fence; it reads 0 where it has none
     KNOWS_HEALTH = True  # whether the driver sees that a slot is down
     COUNTS = True  # whether it counts the requests of each slot
     LEASES = True  # whether a lease can live beside the object
@@ -123,6 +124,10 @@ class World(abc.ABC):
         raise NotImplementedError
 
     # What follows is the same for every system.
+
+    def fence(self, number: int) -> int:
+        """Return what is read back of a fence that was given with a write."""
+        return number if self.FENCES else 0
 
     def make(self, **changed: t.Any) -> Driver:
         """Return a driver with these options, as a fresh process would make it."""

@@ -64,6 +64,7 @@ class Cloud:
         self._counted: dict[str, dict[str, int]] = {}
         self._published = 0.0
         self._changed: float | None = None
+        self._clients: dict[str, t.Any] = {}
 
     def __enter__(self) -> Cloud:
         self.folder = Path(tempfile.mkdtemp(prefix="zdt-aws-", dir="/tmp"))
@@ -111,14 +112,16 @@ class Cloud:
         }
 
     def client(self, service: str) -> t.Any:
-        """Return a boto3 client of the lab, for a test's own hands."""
-        return boto3.client(
-            service,
-            region_name=REGION,
-            endpoint_url=self.endpoint,
-            aws_access_key_id="lab",
-            aws_secret_access_key="lab",
-        )
+        """Return a boto3 client of the lab, for a test's own hands; making one costs more than its calls."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                region_name=REGION,
+                endpoint_url=self.endpoint,
+                aws_access_key_id="lab",
+                aws_secret_access_key="lab",
+            )
+        return self._clients[service]
 
     def url(self, listener: str) -> str:
         """Return the front door of a listener, without a path. Raises KeyError before the data plane knows it."""

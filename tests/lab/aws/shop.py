@@ -18,7 +18,9 @@ AZS = ("eu-central-1a", "eu-central-1b")
 class Shop:
     """One app behind an ALB. It starts with 100 % on blue; its slots are empty."""
 
-    def __init__(self, cloud: Cloud, name: str = "shop", port: int | None = None, delay: int = 1) -> None:
+    def __init__(
+        self, cloud: Cloud, name: str = "shop", port: int | None = None, delay: int = 1, kind: str = "instance"
+    ) -> None:
         self.cloud, self.name = cloud, name
         self.ec2, self.elbv2 = cloud.client("ec2"), cloud.client("elbv2")
         # The port of the targets is this lab's own: several labs share the addresses of one machine.
@@ -26,10 +28,16 @@ class Shop:
         self._network()
         balancer = self.elbv2.create_load_balancer(Name=name, Subnets=self.subnets, SecurityGroups=[self.security])
         self.balancer = balancer["LoadBalancers"][0]["LoadBalancerArn"]
-        self.groups = {slot: self.group(f"{name}-{slot}", delay=delay) for slot in SLOTS}
+        self.groups = {slot: self.group(f"{name}-{slot}", delay=delay, kind=kind) for slot in SLOTS}
         self.listener = self.elbv2.create_listener(
             LoadBalancerArn=self.balancer, Port=80, Protocol="HTTP", DefaultActions=[self.forward(100, 0)]
         )["Listeners"][0]["ListenerArn"]
+
+    def close(self) -> None:
+        """Take load balancer and target groups away again, for a cloud that lives on."""
+        self.elbv2.delete_load_balancer(LoadBalancerArn=self.balancer)
+        for arn in self.groups.values():
+            self.elbv2.delete_target_group(TargetGroupArn=arn)
 
     def group(self, name: str, delay: int = 1, kind: str = "instance") -> str:
         """Make a target group and return its ARN; C(delay) is its deregistration delay in seconds."""

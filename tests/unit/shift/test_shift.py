@@ -475,3 +475,47 @@ def test_a_fresh_run_restores_what_a_dead_one_left(bench: t.Any) -> None:
 
 def test_lost_is_an_error_that_knows_nothing() -> None:
     assert issubclass(Lost, ReleaseError) and not issubclass(Lost, Refused)
+
+
+# Systems without a place for a fence
+
+
+def late(bench: t.Callable[..., Bench], fact: str) -> Bench:
+    """Return a bench whose gate fails, and where the step that was on its way lands 0.9 s after the restore."""
+    shop = bench(steps=[10, 100])
+    shop.driver.facts = {"fence": fact}
+    shop.world.judge = Says(_10="fail")
+    restore = shop.world.balancers.restore
+    landed: list[bool] = []
+
+    def restored(*arguments: t.Any, **words: t.Any) -> t.Any:
+        if not landed:
+            landed.append(True)
+            shop.clock.after(0.9, lambda: setattr(shop.driver, "weights", Weights(90, 10)))
+        return restore(*arguments, **words)
+
+    shop.world.balancers.restore = restored  # type: ignore[method-assign]
+    return shop
+
+
+def test_a_late_write_after_a_restore_is_put_right_where_no_fence_can_refuse_it(
+    bench: t.Callable[..., Bench],
+) -> None:
+    shop = late(bench, "none")
+    assert shop.run().outcome == "RolledBack"
+    assert shop.driver.weights == STABLE
+    assert any("a late write has set blue 90 / green 10" in line for line in shop.lines), shop.lines
+
+
+def test_where_a_fence_stands_nobody_waits_for_late_writes(bench: t.Callable[..., Bench]) -> None:
+    shop = late(bench, "stored")
+    began = shop.clock.now
+    assert shop.run().outcome == "RolledBack"
+    assert shop.clock.now - began < 2.0
+
+
+def test_what_somebody_else_sets_after_a_restore_is_left_alone(bench: t.Callable[..., Bench]) -> None:
+    shop = late(bench, "none")
+    shop.clock.after(1.6, lambda: setattr(shop.driver, "weights", Weights(40, 60)))
+    shop.run()
+    assert shop.driver.weights == Weights(40, 60)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from tests.integration.conformance.world import World
+from tests.integration.conformance.worlds.alb import ALBListener, ALBRule
 from tests.integration.conformance.worlds.containers import HAProxyInContainer, NginxInContainer
 from tests.integration.conformance.worlds.haproxy import HAProxy26, HAProxy28
 from tests.integration.conformance.worlds.memory import Memory
@@ -20,4 +21,6 @@ WORLDS: tuple[type[World], ...] = (
     Memory,
     HAProxyInContainer,
     NginxInContainer,
+    ALBListener,
+    ALBRule,
 )
