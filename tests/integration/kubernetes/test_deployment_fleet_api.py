@@ -31,7 +31,7 @@ class Shop:
             "kubeconfig": str(cluster.write_kubeconfig(namespace, token)),
             "namespace": namespace,
             "deployments": {"blue": "shop-blue", "green": "shop-green"},
-            # No Services: without a node there are no EndpointSlices; test_release_kubernetes.py has both.
+            "services": {"blue": "shop", "green": "shop"},
             "container": "shop",
             "image": REPOSITORY,
         }
@@ -58,7 +58,8 @@ def app(cluster: Cluster, namespace: str) -> Iterator[Shop]:
     """Two pods of v1 in blue."""
     if not getattr(cluster, "has_controllers", True):
         pytest.skip("skipped: this cluster has no controllers that make pods")
-    shop.apply(cluster, namespace, "app.yml")
+    for file in ("app.yml", "istio.yml"):
+        shop.apply(cluster, namespace, file)
     with shop.Kubelet(cluster, namespace) as kubelet:
         found = Shop(cluster, namespace, kubelet)
         for slot in ("blue", "green"):

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 import typing as t
 from pathlib import Path
@@ -45,23 +49,99 @@ def rules() -> list[dict[str, t.Any]]:
     )
 
 
+# Minutes of production in seconds.
+PACE: dict[str, t.Any] = {
+    "release_steps": [20, 100],
+    "release_bake_time": "1s",
+    "release_progress_deadline": "90s",
+    "release_drain_timeout": "2s",
+    "release_scale_down_delay": "1s",
+    "release_abort_scale_down_delay": "1s",
+}
+
+
+class Environment:
+    """An inventory of the examples for one namespace of a cluster, and its playbooks."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        folder: Path,
+        example: str,
+        url: str = "",
+        variables: t.Mapping[str, t.Any] | None = None,
+    ) -> None:
+        self.folder = folder
+        token = cluster.create_user(namespace, "releases", rules())
+        kubeconfig = str(cluster.write_kubeconfig(namespace, token))
+        inventory = yaml.safe_load((EXAMPLES / example).read_text())
+        environment = inventory["all"]["children"]["release_environments"]["hosts"]["shop-eu"]
+        traffic = next(iter(environment["release_traffic"].values()))
+        traffic.update(namespace=namespace, kubeconfig=kubeconfig)
+        environment.update(
+            PACE,
+            ansible_python_interpreter=sys.executable,
+            release_kubernetes_namespace=namespace,
+            release_kubernetes_kubeconfig=kubeconfig,
+            release_journal={"store": "kubernetes", "kubernetes": {"namespace": namespace, "kubeconfig": kubeconfig}},
+            release_verify={"url": url, "header": "X-Version"} if url else None,
+        )
+        environment.update(variables or {})
+        (folder / "inventory.yml").write_text(yaml.safe_dump(inventory, sort_keys=False))
+        (folder / "ansible.cfg").write_text("[defaults]\nnocolor = true\nlocalhost_warning = false\n")
+
+    def run(self, playbook: str, *options: str) -> tuple[int, str]:
+        """Run a playbook of the collection; return its status and everything it said."""
+        process = self.start(playbook, *options)
+        said, _nothing = process.communicate(timeout=240)
+        return process.returncode, said
+
+    def start(self, playbook: str, *options: str) -> subprocess.Popen[str]:
+        """Start a playbook of the collection."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        return subprocess.Popen(
+            ["ansible-playbook", f"zerodowntime.bluegreen.{playbook}", "-i", "inventory.yml", *options],
+            cwd=self.folder,
+            env={**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def deploy(self, revision: str, *options: str) -> tuple[int, str]:
+        """Release C(revision)."""
+        return self.run("deploy", "-e", f"release_revision={revision}", *options)
+
+    def report(self) -> dict[str, t.Any]:
+        """Return the newest report."""
+        files = sorted((self.folder / "reports").glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+        return t.cast("dict[str, t.Any]", json.loads(files[-1].read_text()))
+
+
 class Kubelet:
     """What a node would say of a namespace's pods where there is none: started, with an address, ready."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self._cluster, self._pods = cluster, f"/api/v1/namespaces/{namespace}/pods"
+        self.node = f"paper-{namespace}"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         # Images that never start.
         self.broken: dict[str, dict[str, t.Any]] = {}
 
     def __enter__(self) -> Kubelet:
+        # EndpointSlices list only pods of nodes that there are.
+        self._cluster.api.create("/api/v1/nodes", {"metadata": {"name": self.node}})
         self._thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._stop.set()
         self._thread.join()
+        self._cluster.api.delete(f"/api/v1/nodes/{self.node}")
 
     def _run(self) -> None:
         number = 1
@@ -71,8 +151,11 @@ class Kubelet:
                 try:
                     if pod["metadata"].get("deletionTimestamp"):
                         self._cluster.api.delete(path, gracePeriodSeconds="0")
-                    elif not pod["status"].get("conditions"):
+                    elif not pod["spec"].get("nodeName"):
                         number += 1
+                        target = {"apiVersion": "v1", "kind": "Node", "name": self.node}
+                        binding = {"metadata": {"name": pod["metadata"]["name"]}, "target": target}
+                        self._cluster.api.create(f"{path}/binding", binding)
                         self._cluster.api.patch(f"{path}/status", {"status": self._status(pod, number)})
                 except ApiError as refusal:
                     if refusal.status not in (404, 409, 422):
