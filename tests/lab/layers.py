@@ -83,7 +83,7 @@ def _files(folder: Path, left_out: set[str]) -> dict[str, Path]:
     return {
         str(path).lstrip("/"): path
         for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and path.suffix != ".a"
+        if path.is_file() and path.suffix != ".a" and ".opt-" not in path.name
         and not left_out & set(path.relative_to(folder).parts)
     }  # fmt: skip
 

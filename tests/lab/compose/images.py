@@ -22,9 +22,10 @@ from tests.lab.compose.engine import Engine
 from tests.lab.layers import APP, DEMO, PYTHON, demo, fill, found
 
 CACHE = Path(os.environ.get("ZERODOWNTIME_CACHE") or "~/.cache/zerodowntime-bluegreen").expanduser() / "images"
+# Asked each second of each container: without any import that costs more than the question.
 HEALTH = (
-    "import http.client as h;c=h.HTTPConnection('127.0.0.1',8080,timeout=2);c.request('GET','/health');"
-    "raise SystemExit(c.getresponse().status!=200)"
+    "import _socket as s;c=s.socket();c.settimeout(9);c.connect(('127.0.0.1',8080));"
+    "c.send(b'GET /health HTTP/1.0\\r\\n\\r\\n');raise SystemExit(b' 200 ' not in c.recv(64))"
 )
 
 
@@ -33,7 +34,8 @@ def shop(engine: Engine, revision: str, options: str = "", health: bool = True, 
 
     With C(curl) it has that program, for a health check that is not the image's.
     """
-    base = "zdt-shop-curl:latest" if curl else "zdt-shop-base:latest"
+    # An engine that runs for long meets more than one Python.
+    base = f"zdt-shop-{'curl' if curl else 'base'}:{hashlib.sha256(str(PYTHON).encode()).hexdigest()[:8]}"
     if base not in _tags(engine):
         programs, files, links = demo()
         _load(engine, base, [*programs, *([found("curl")] if curl else [])], files, links)
@@ -42,7 +44,7 @@ def shop(engine: Engine, revision: str, options: str = "", health: bool = True, 
         "ENV SLOT=none",
         f"ENV OPTIONS={json.dumps(options)}",
         f"ENTRYPOINT {json.dumps(['/bin/sh', '-c', APP])}",
-        *([f"HEALTHCHECK --interval=1s --timeout=20s --retries=3 CMD {json.dumps([str(PYTHON), '-S', '-c', HEALTH])}"]
+        *([f"HEALTHCHECK --interval=1s --timeout=20s --retries=6 CMD {json.dumps([str(PYTHON), '-S', '-c', HEALTH])}"]
           if health else []),
     ]  # fmt: skip
     return changed(engine, base, f"zdt-shop:{revision}", changes)

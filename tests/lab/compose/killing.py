@@ -60,11 +60,13 @@ class ComposeGround(Ground):
         return self
 
     def close(self) -> None:
-        if hasattr(self, "project"):
-            self.project.close()
-            end(self.project.folder)
-        if self._own:
-            self.engine.stop()
+        try:
+            if hasattr(self, "project"):
+                self.project.close()
+                end(self.project.folder)
+        finally:
+            if self._own:
+                self.engine.stop()
 
     def deploy(self, container: bool = False, *options: str) -> Run:
         images.shop(self.engine, f"r{self.serial + 1}")

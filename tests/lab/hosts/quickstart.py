@@ -52,7 +52,7 @@ def main() -> int:
         signal.signal(number, _interrupted)
     began = time.monotonic()
     try:
-        with World(machines=2, variables=VARIABLES, haproxy=_haproxy(arguments)) as world:
+        with _world(arguments) as world:
             story = Story(world, arguments.verbose)
             story.tell()
             story.numbers(arguments.report)
@@ -86,10 +86,42 @@ def promised(reports: t.Mapping[str, t.Mapping[str, t.Any]]) -> bool:
     )
 
 
+class HostsWorld(World):
+    """The world of processes on loopback, as the story tells of it."""
+
+    def picture(self) -> list[str]:
+        """Return what there is, line by line."""
+        says = subprocess.run([self.balancer.binary, "-v"], capture_output=True, text=True, check=True).stdout
+        machines = {
+            slot: [f"{name} ({self.addresses[name]}:{self.port})" for name in names]
+            for slot, names in self.machines.items()
+        }
+        return [
+            f"HAProxy {says.split()[2]} listens at {self.balancer.url}. Behind it are the two slots of the app shop:",
+            *(f"  {slot:<6} {', '.join(of)}" for slot, of in machines.items()),
+            f"Inventory, start.yml and stop.yml are those of docs/examples/hosts, with addresses of {self.folder}",
+        ]
+
+    def revision_of_ones_own(self) -> list[str]:
+        """Return the command that makes the revision v4."""
+        return ["cp -r builds/v2 builds/v4 && sed -i s/v2/v4/g builds/v4/shop    # a revision of your own"]
+
+
+def _world(arguments: argparse.Namespace) -> t.Any:
+    if arguments.platform == "hosts":
+        return HostsWorld(machines=2, variables=VARIABLES, haproxy=_haproxy(arguments))
+    import tests.conftest  # makes the collection importable, which the lab of Compose is written with
+
+    assert tests.conftest.COLLECTION
+    from tests.lab.compose.quickstart import ComposeWorld
+
+    return ComposeWorld(VARIABLES, _haproxy(arguments))
+
+
 class Story:
     """Three releases in a world, and what came of them: C(reports), by revision."""
 
-    def __init__(self, world: World, verbose: bool) -> None:
+    def __init__(self, world: t.Any, verbose: bool) -> None:
         self.world, self.verbose = world, verbose
         self.reports: dict[str, dict[str, t.Any]] = {}
 
@@ -98,12 +130,8 @@ class Story:
         world = self.world
         for revision, options in (("v1", []), ("v2", []), ("v3", ["--error-rate", str(ERRORS)])):
             world.build(revision, *options)
-        says = subprocess.run([world.balancer.binary, "-v"], capture_output=True, text=True, check=True).stdout
-        say(f"HAProxy {says.split()[2]} listens at {world.balancer.url}. Behind it are the two slots of the app shop:")
-        for slot in SLOTS:
-            machines = (f"{name} ({world.addresses[name]}:{world.port})" for name in world.machines[slot])
-            say(f"  {slot:<6} {', '.join(machines)}")
-        say(f"Inventory, start.yml and stop.yml are those of docs/examples/hosts, with addresses of {world.folder}")
+        for line in world.picture():
+            say(line)
 
         self._release("v1", "the first release. Nothing serves yet, so there is nothing to lose.")
         self._release(
@@ -161,7 +189,7 @@ class Story:
             f"cd {world.folder} && . ./env",
             f"curl -i {world.balancer.url}",
             " ".join(world.command("status")),
-            "cp -r builds/v2 builds/v4 && sed -i s/v2/v4/g builds/v4/shop    # a revision of your own",
+            *world.revision_of_ones_own(),
             " ".join(world.command("deploy", "-e", "release_revision=v4")),
             " ".join(world.command("rollback")),
             f"{CHECKOUT / 'quickstart'} --stop {world.folder}    # the end of it",
@@ -236,10 +264,19 @@ def _haproxy(arguments: argparse.Namespace) -> str:
 
 
 def _stop(folder: Path) -> int:
-    if not (folder / "env").exists() or not (folder / "builds").exists():
+    of_compose = (folder / "lab.yml").exists()
+    if not (folder / "env").exists() or not (of_compose or (folder / "builds").exists()):
         print(f"quickstart: {folder} is not a folder that --keep left", file=sys.stderr)
         return 2
-    end(folder.resolve())
+    if of_compose:
+        import tests.conftest
+
+        assert tests.conftest.COLLECTION
+        from tests.lab.compose.quickstart import stop
+
+        stop(folder.resolve())
+    else:
+        end(folder.resolve())
     say(f"All is stopped, {folder} is removed.")
     return 0
 
@@ -248,6 +285,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="quickstart",
         description="Releases v2 under load without losing a request, and a bad v3, which is taken back by itself.",
+    )
+    parser.add_argument(
+        "--platform",
+        choices=["hosts", "compose"],
+        default="hosts",
+        help="where the app runs: processes of this machine, or containers of the Docker engine that runs on it",
     )
     parser.add_argument("--report", type=Path, metavar="DIR", help="keep the reports v2.json and v3.json there")
     parser.add_argument("--keep", action="store_true", help="leave it running, and show the commands to play on")
