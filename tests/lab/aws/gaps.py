@@ -23,7 +23,7 @@ from moto.ec2.exceptions import InvalidLaunchTemplateVersionNotFound
 from moto.ec2.models import launch_templates
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.elbv2 import models as elbv2
-from moto.elbv2.exceptions import TargetGroupNotFoundError
+from moto.elbv2.exceptions import ELBClientError, TargetGroupNotFoundError
 
 STANDING = ("Pending", "InService")
 
@@ -78,7 +78,7 @@ def _actions(lab: Lab) -> Patches:
                 _check_forward(backend, action.data)
         validate(backend, actions)
         if actions and actions[-1].type not in ("forward", "redirect", "fixed-response"):
-            raise ServiceException("InvalidLoadBalancerAction", "The last action must be a routing action")
+            raise ELBClientError("InvalidLoadBalancerAction", "The last action must be a routing action")
 
     def modify_listener(backend: t.Any, arn: str, *more: t.Any, **named: t.Any) -> t.Any:
         actions = named.get("actions", more[4] if len(more) > 4 else None) or []
@@ -92,20 +92,20 @@ def _actions(lab: Lab) -> Patches:
 def _check_forward(backend: t.Any, data: t.Mapping[str, t.Any]) -> None:
     groups = (data.get("ForwardConfig") or {}).get("TargetGroups") or []
     if data.get("TargetGroupArn") and len(groups) > 1:
-        raise ServiceException(
+        raise ELBClientError(
             "ValidationError", "A forward action has either a target group ARN or several target groups, not both"
         )
     if not groups and not data.get("TargetGroupArn"):
-        raise ServiceException("ValidationError", "A forward action needs a target group")
+        raise ELBClientError("ValidationError", "A forward action needs a target group")
     if len(groups) > 5:
-        raise ServiceException("TooManyTargetGroups", "A forward action can have at most 5 target groups")
+        raise ELBClientError("TooManyTargetGroups", "A forward action can have at most 5 target groups")
     for group in groups:
         weight = int(group.get("Weight", 1))
         if not 0 <= weight <= 999:
-            raise ServiceException("ValidationError", f"Target group weight '{weight}' must be between 0 and 999")
+            raise ELBClientError("ValidationError", f"Target group weight '{weight}' must be between 0 and 999")
     for arn in [*(group["TargetGroupArn"] for group in groups), *filter(None, [data.get("TargetGroupArn")])]:
         if arn not in backend.target_groups:
-            raise ServiceException("TargetGroupNotFound", f"Target groups '{arn}' not found")
+            raise ELBClientError("TargetGroupNotFound", f"Target groups '{arn}' not found")
 
 
 def _sizes(lab: Lab) -> Patches:
@@ -314,7 +314,8 @@ def _metrics(lab: Lab) -> Patches:
 
     def get_metric_statistics(backend: t.Any, *more: t.Any, **named: t.Any) -> t.Any:
         wanted = _dimensions(named.get("dimensions") or [])
-        found = _exactly(every(backend), wanted, named["namespace"])
+        namespace = named.get("namespace") or more[0]
+        found = _exactly(every(backend), wanted, namespace)
         with mock.patch.object(backend, "get_all_metrics", lambda: found):
             return statistics(backend, *more, **named)
 
