@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import typing as t
 from dataclasses import dataclass
 from functools import partial
@@ -56,7 +54,7 @@ def steps() -> list[Step]:
             for core in ends
         ),
         *(
-            Step(f"kubernetes-{core}", f"real API server, Istio and pods, {core}", _kubernetes(core), not _is_built())
+            Step(f"kubernetes-{core}", f"real API server, Istio and pods, {core}", _kubernetes(core), True)
             for core in every[-1:]
         ),
         Step("molecule", "the scenarios of extensions/molecule", molecule),
@@ -146,11 +144,7 @@ def _pytest(kind: str, core: str) -> t.Callable[[Job], None]:
 
 
 def _kubernetes(core: str) -> t.Callable[[Job], None]:
-    """Run the tests on a cluster: nightly until its programs are built, which takes Go all cores for 12 minutes.
-
-    Whoever names the step (or says --all) has them built; from then on they lie in the cache, and the step, a few
-    minutes without the building, is one of those of every run.
-    """
+    """Run the tests on a cluster: nightly, as its programs take Go all cores for 12 minutes to build the first time."""
 
     def judge(job: Job) -> None:
         need(job, "etcd", "openssl", "ps")
@@ -163,12 +157,6 @@ def _kubernetes(core: str) -> t.Callable[[Job], None]:
             job.remark = _closing(job)
 
     return judge
-
-
-def _is_built() -> bool:
-    checkout = Path(__file__).resolve().parents[2]
-    words = [sys.executable, "-B", "-m", "tests.lab.kubernetes", "built"]
-    return subprocess.run(words, cwd=checkout, check=False).returncode == 0
 
 
 def _closing(job: Job) -> str:

@@ -137,7 +137,8 @@ def test_a_platform_that_replaces_instances_is_waited_for_until_all_that_it_show
     assert judged([]).waiting == "green has 0 of 2 instances ready; more are to start"
     assert judged([("a", "ready"), ("b", "starting")]).waiting == "green has 1 of 2 instances ready; b is starting"
     assert judged([("a", "ready"), ("c", "ready"), ("old", "stopping")]) == _fleet.Verdict()
-    assert judged([("a", "ready"), ("c", "ready")], pending="an old one runs").waiting.endswith("ready; an old one runs")
+    held = judged([("a", "ready"), ("c", "ready")], pending="an old one runs")
+    assert held.waiting.endswith("ready; an old one runs")
 
 
 def test_a_platform_that_gives_up_ends_the_wait_with_its_own_words_before_any_instance_is_there() -> None:
