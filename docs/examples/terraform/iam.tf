@@ -12,7 +12,6 @@ data "aws_iam_policy_document" "release" {
       "autoscaling:DescribeScalingActivities",
       "ec2:DescribeLaunchTemplateVersions",
       "elasticloadbalancing:DescribeListeners",
-      "elasticloadbalancing:DescribeRules",
       "elasticloadbalancing:DescribeTargetGroupAttributes",
       "elasticloadbalancing:DescribeTargetHealth",
     ]

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 The zerodowntime.bluegreen project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole releases on the platform aws, in the lab and under load, by the playbooks that an operator starts."""
+
+from __future__ import annotations
+
+import typing as t
+from collections.abc import Iterator
+
+import pytest
+
+pytest.importorskip("moto", reason="needs the Python package moto")
+pytest.importorskip("hcl2", reason="needs the Python package python-hcl2")
+
+from tests.lab.aws.cloud import Cloud
+from tests.lab.aws.environment import Environment
+from tests.lab.aws.grouped import Grouped
+from tests.lab.aws.shop import Shop
+from tests.unit.docs.test_aws_examples import statements
+
+LOAD = {"rate": 40, "connections": 4, "post_path": "/", "post_share": 20, "max_duration": "5m"}
+# Each changes something. One release makes so many of them, and no more.
+WRITES = {
+    "CreateLaunchTemplateVersion": 1,
+    "CreateOrUpdateTags": 2,  # sizes kept before the groups are changed; processes resumed
+    "SuspendProcesses": 1,
+    "ResumeProcesses": 1,
+    "UpdateAutoScalingGroup": 4,  # the floor of the one that serves, the canary; old one down, bounds back
+    "ModifyListener": 2,  # one for each step
+    "DeleteTags": 1,
+}
+# Needed at AWS, and no call that a lab could see: AWS itself asks for it when a group gets a launch template.
+UNSEEN = {"ec2:RunInstances"}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    with Cloud() as cloud:
+        yield Environment(Grouped(Shop(cloud)), tmp_path_factory.mktemp("shop"), {"release_certificate": LOAD})
+
+
+@pytest.fixture(scope="module")
+def good(shop: Environment) -> dict[str, t.Any]:
+    """What the release of v2 came to: its calls, and its report."""
+    shop.shop.ami("v2")
+    shop.shop.calls()
+    status, said = shop.deploy("v2")
+    calls = shop.shop.calls()
+    assert status == 0, said
+    return {"calls": calls, "report": shop.report("v2"), "said": said}
+
+
+@pytest.fixture(scope="module")
+def bad(shop: Environment, good: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What the release of a revision came to that is never healthy."""
+    shop.shop.ami("v3", "--unhealthy")
+    # Somebody has left an instance in the slot that does not serve: it is not taken for one of v3.
+    groups = shop.shop
+    shop.cloud.wait("blue is empty", lambda: not groups.group("blue")["Instances"])
+    groups.autoscaling.set_desired_capacity(AutoScalingGroupName=groups.names["blue"], DesiredCapacity=1)
+    groups.shop.wait_healthy("blue", 1)
+    before = (shop.shop.size("green"), shop.shop.pinned("green"))
+    shop.shop.calls()
+    status, said = shop.deploy("v3")
+    calls = shop.shop.calls()
+    return {"calls": calls, "status": status, "said": said, "before": before, "report": shop.report("v3")}
+
+
+def test_a_good_release_serves_drops_nothing_and_leaves_every_setting_as_it_was(
+    shop: Environment, good: dict[str, t.Any]
+) -> None:
+    report = good["report"]
+    assert (report["outcome"], report["dropped"], report["errors"]) == ("Promoted", 0, 0), report
+    assert report["requests"] > 50
+    assert shop.answer() == (200, "v2")
+    assert shop.shop.shop.weights() == [0, 100]
+    assert (shop.shop.size("blue"), shop.shop.size("green")) == ((0, 4, 0), (1, 4, 2))
+    assert (shop.shop.suspended("green"), list(shop.shop.tags("green"))) == ([], ["staged"])
+    assert shop.shop.pinned("green") == "2"
+
+
+def test_the_calls_of_a_release_that_change_something_are_counted(good: dict[str, t.Any]) -> None:
+    calls = good["calls"]
+    writes = {call: calls.count(call) for call in set(calls) if not call.startswith("Describe")}
+    assert writes == WRITES, sorted(calls)
+
+
+def test_a_bad_release_never_gets_a_request_and_says_why_in_awss_words(
+    shop: Environment, bad: dict[str, t.Any]
+) -> None:
+    assert bad["status"] == 2, bad["said"]
+    assert "ModifyListener" not in bad["calls"]
+    report = bad["report"]
+    assert (report["outcome"], report["dropped"], report["errors"]) == ("RolledBack", 0, 0), report
+    assert "is unhealthy: Health checks failed with these codes: [503]" in report["failure"]
+    assert (shop.shop.size("green"), shop.shop.pinned("green")) == bad["before"]
+    assert (shop.shop.size("blue")[2], shop.shop.suspended("blue"), shop.shop.tags("green").keys()) == (
+        0,
+        [],
+        {"staged"},
+    )
+    assert shop.answer() == (200, "v2")
+
+
+def test_a_rollback_after_the_old_slot_was_retired_stages_it_again(shop: Environment, bad: dict[str, t.Any]) -> None:
+    before = len(shop.shop.versions())
+    status, said = shop.deploy("v4")
+    assert status == 0, said
+    assert shop.answer() == (200, "v4")
+    status, said = shop.run("rollback")
+    assert status == 0, said
+    assert shop.answer() == (200, "v2")
+    assert len(shop.shop.versions()) == before + 1, "v2 stands as a version already"
+    assert (shop.shop.size("green"), shop.shop.size("blue")) == ((1, 4, 2), (0, 4, 0))
+
+
+def test_the_documented_policy_is_enough_and_nothing_in_it_is_unused(
+    good: dict[str, t.Any], bad: dict[str, t.Any]
+) -> None:
+    allowed = {action for statement in statements() for action in statement["actions"]}
+    made = {*good["calls"], *bad["calls"]}
+    names = {action.partition(":")[2] for action in allowed}
+    assert made - names == set(), "made, and not allowed"
+    unused = {action for action in allowed - UNSEEN if action.partition(":")[2] not in made}
+    assert unused == set(), "allowed, and not made"
