@@ -151,7 +151,7 @@ class IstioTraffic(ObjectTraffic):
             subset = destination.get("subset")
             labels: t.Mapping[str, str] = {}
             if subset:
-                rule = self.options.get("destination_rule") or str(destination.get("host", "")).split(".")[0]
+                rule = self.options.get("destination_rule") or str(destination.get("host", "")).partition(".")[0]
                 if rule not in rules:
                     rules[rule] = self.client.find(path(API, "destinationrules", self.namespace, rule))
                 labels, wrong = subset_of(rules[rule], rule, subset)

@@ -21,7 +21,10 @@ from tests.lab.kubernetes.control_plane import ControlPlane
 sys.path.append(str(Path(__file__).parents[2] / "unit" / "journal"))
 pytest.register_assert_rewrite("test_journal_stores")
 
-from test_journal_stores import *  # noqa: E402, F403  the same tests, against this store
+import test_journal_stores  # noqa: E402  found only now
+
+# The same tests, against this store.
+globals().update({name: test for name, test in vars(test_journal_stores).items() if name.startswith("test_")})
 
 RULES = [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "create", "update"]}]
 

@@ -23,7 +23,8 @@ EXAMPLES = Path(__file__).resolve().parents[3] / "docs/examples/kubernetes"
 
 def documents(name: str) -> list[dict[str, t.Any]]:
     """Return the objects in a file of the examples."""
-    return [found for found in yaml.safe_load_all((EXAMPLES / name).read_text()) if found]
+    found = yaml.safe_load((EXAMPLES / name).read_text())
+    return list(found["items"]) if found["kind"] == "List" else [found]
 
 
 def place(body: dict[str, t.Any], namespace: str) -> str:

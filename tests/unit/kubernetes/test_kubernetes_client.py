@@ -96,7 +96,7 @@ def test_a_write_whose_answer_was_lost_is_unknown_and_is_not_sent_again(trouble:
 def test_each_refusal_is_an_error_of_its_own(code: int, kind: type[ReleaseError]) -> None:
     with pytest.raises(ReleaseError, match=f"answered {code} to PATCH .*: no") as error:
         Server(status(code)).client.patch(WHERE, [])
-    assert type(error.value) is kind
+    assert error.type is kind
     assert issubclass(kind, Refused) is (code in (409, 422))
 
 

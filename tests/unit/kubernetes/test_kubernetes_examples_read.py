@@ -23,5 +23,5 @@ def test_an_inventory_is_right_and_names_deployments_that_are_there(name: str) -
     settings = _settings.read(variables)
     traffic, options = next(iter(settings["traffic"].items()))
     validated(traffic, driver_class(traffic).spec, options)
-    made = [one["metadata"]["name"] for one in yaml.safe_load_all((EXAMPLES / "app.yml").read_text())]
+    made = [one["metadata"]["name"] for one in yaml.safe_load((EXAMPLES / "app.yml").read_text())["items"]]
     assert set(settings["kubernetes_deployments"].values()) <= set(made)
