@@ -13,17 +13,17 @@ import tempfile
 import time
 import typing as t
 
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import plan as core_plan
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import fence_of, held_by
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, other, split
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import AUTO, Weights, other, split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import FrontDoor
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _stack
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _forecast, _stack
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import front_door, slot_is_down
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import Port, open_journal
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import open_judge
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import ShiftJudge, open_judge
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._plan import variables
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._probes import Probes
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import object_key, open_balancers
@@ -63,7 +63,7 @@ class ActionModule(ReleaseAction):
                 plan["stable"]: seen or (plan["previous"] or {}).get("revision"),
                 plan["canary"]: settings["revision"],
             }
-            open_judge(
+            judge = open_judge(
                 self,
                 settings["gate"],
                 plan["canary"],
@@ -73,6 +73,7 @@ class ActionModule(ReleaseAction):
                 sight=sight,
                 task_vars=task_vars,
             )
+            plan["forecast"] = _reckon(plan, settings, judge, balancers)
         plan["key"] = key
         plan["floor"] = fence_of(sight.fence)
         name = f"{settings['environment']}-{plan['release']}.svg"
@@ -148,11 +149,30 @@ def _plan(settings: Facts, sight: Sight, known: Facts, written: str = "") -> Fac
         "weights": sight.weights.plain(),
         "ready": {slot: sight.total(slot, "ready") for slot in ("blue", "green")},
         "steps": [100] if first else settings["steps"],
+        "forecast": "",
         "fingerprint": fingerprint,
         "specification": specification,
         "variables": variables(settings, settings["revision"], stable, canary),
         "previous": {name: promoted[name] for name in ("id", "revision", "specification")} if promoted else None,
     }
+
+
+def _reckon(plan: Facts, settings: Facts, judge: ShiftJudge | None, balancers: Balancers) -> str:
+    """Choose the steps where the gate is to, and return how long the gate will take, empty without one.
+
+    Raises ReleaseError when that is longer than any pause may last.
+    """
+    if judge is None:
+        if plan["steps"] == AUTO:
+            raise ReleaseError("release_steps is auto, so the gate chooses: set release_gate, or name the steps")
+        return ""
+    if plan["steps"] == [100]:
+        return ""
+    traffic = judge.traffic(balancers.observe)
+    plan["steps"] = _forecast.choose(plan["steps"], judge.options, traffic)
+    if not settings["force"]:
+        _forecast.refuse(judge.options, plan["steps"], traffic, settings["pause_timeout"])
+    return _forecast.sentence(judge.options, plan["steps"], traffic)
 
 
 def _specification(settings: Facts) -> Facts:
@@ -230,8 +250,9 @@ def _lines(plan: Facts, settings: Facts) -> list[str]:
         return [f"{revision} already serves in {stable}: nothing to do"]
     if plan["first"]:
         return [f"first release: {revision} goes into {canary}, which has all the traffic; there is no way back yet"]
-    steps = ", ".join(f"{step} %" for step in settings["steps"])
-    return [f"{stable} serves; {revision} goes into {canary}, then {steps}"]
+    steps = ", ".join(f"{step} %" for step in plan["steps"])
+    lines = [f"{stable} serves; {revision} goes into {canary}, then {steps}", plan["forecast"]]
+    return [line for line in lines if line]
 
 
 def _changes(plan: Facts, settings: Facts) -> list[core_plan.Change]:
@@ -240,7 +261,7 @@ def _changes(plan: Facts, settings: Facts) -> list[core_plan.Change]:
         return []
     before = Weights(**plan["weights"])
     changes = []
-    for step in settings["steps"]:
+    for step in plan["steps"]:
         after = split(plan["canary"], step)
         changes.append(core_plan.Change(f"traffic of {settings['app']}", str(before), str(after)))
         before = after

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _verify
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import weights as core
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import (
@@ -28,6 +29,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._shift impo
     World,
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic_module import VERIFY_SPEC
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _forecast
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import SlotHealth, front_door
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._guard import Guard
@@ -81,6 +83,8 @@ class ActionModule(ReleaseAction):
             door = self._door(params, release, sight, order)
             probes = Probes(door, params["probes"])
             judge = self._judge(params, release, sight, probes, task_vars)
+            if steps == core.AUTO and params["state"] == "shifted":
+                order = dataclasses.replace(order, steps=self._ramp(judge, balancers, journal, params, release))
             world = World(
                 balancers=balancers,
                 journal=_heeding(guard, journal),
@@ -130,6 +134,27 @@ class ActionModule(ReleaseAction):
             task_vars=task_vars,
         )
 
+    def _ramp(
+        self,
+        judge: ShiftJudge | None,
+        balancers: Balancers,
+        journal: Port,
+        params: dict[str, t.Any],
+        release: dict[str, t.Any],
+    ) -> list[int]:
+        """Return the steps that the gate chooses for the traffic of now, and journal them; a first release has one."""
+        if release["stable"] == release["canary"]:
+            return [100]
+        if judge is None:
+            raise ReleaseError("steps is auto, so the gate chooses: give a gate, or name the steps")
+        traffic = judge.traffic(balancers.observe)
+        steps = _forecast.choose(core.AUTO, judge.options, traffic)
+        self.say(f"steps: {', '.join(f'{step} %' for step in steps)}")
+        self.say(_forecast.sentence(judge.options, steps, traffic))
+        entry = {"kind": "note", "msg": f"steps {steps} chosen for the traffic"}
+        journal("note", key=params["key"], run=params["run"], entry=entry, changes={"steps": steps})
+        return steps
+
     def _release(self, journal: Port, params: dict[str, t.Any]) -> dict[str, t.Any]:
         release = journal("read", key=params["key"])["release"]
         if release is None or not release["recorded"] or not release["canary"]:
@@ -160,10 +185,10 @@ def _heeding(guard: Guard, journal: Port) -> t.Callable[..., t.Mapping[str, t.An
     return ask
 
 
-def _parsed(params: dict[str, t.Any]) -> tuple[list[int], dict[str, float]]:
+def _parsed(params: dict[str, t.Any]) -> tuple[str | list[int], dict[str, float]]:
     names = ("bake_time", "pause_timeout", "rollback_window", "scale_down_delay", "lease_ttl", "restore_deadline")
     try:
-        steps = core.parse_steps(params["steps"])
+        steps = core.parse_ramp(params["steps"])
     except ValueError as error:
         raise ReleaseError(f"steps: {error}") from error
     times = {}
@@ -176,7 +201,7 @@ def _parsed(params: dict[str, t.Any]) -> tuple[list[int], dict[str, float]]:
 
 
 def _order(
-    params: dict[str, t.Any], release: dict[str, t.Any], steps: list[int], times: dict[str, float], fence: int
+    params: dict[str, t.Any], release: dict[str, t.Any], steps: str | list[int], times: dict[str, float], fence: int
 ) -> Order:
     gate = params["gate"] if isinstance(params["gate"], dict) else {}
     return Order(
@@ -184,7 +209,7 @@ def _order(
         key=params["key"],
         canary=release["canary"],
         recorded=core.parse(release["recorded"]),
-        steps=steps,
+        steps=[100] if isinstance(steps, str) else steps,
         fences=(forward_number(fence), restore_number(fence)),
         ttl=seconds(params["journal"].get("ttl") or "60s"),
         lease_ttl=times["lease_ttl"],

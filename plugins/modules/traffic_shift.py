@@ -44,7 +44,10 @@ options:
     type: str
     required: true
   steps:
-    description: Percents of the canary, rising, 100 the last. A list, or text such as V(5,25,50,100).
+    description:
+      - Percents of the canary, rising, 100 the last. A list, or text such as V(5,25,50,100).
+      - V(auto) lets O(gate) choose them for the traffic of now, each about twice the one before. In any case a step
+        ends when it is proven that the next one cannot make the whole site worse than the gate's C(impact_budget).
     type: raw
     default: [100]
   gate:

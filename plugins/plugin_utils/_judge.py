@@ -10,7 +10,9 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate import Gate, Verdict
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.forecast import Traffic
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate import Gate, Options, Verdict
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.sample import Sample
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics import settings
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.haproxy import HAProxy
@@ -25,6 +27,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.so
     SourceError,
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.watchers import WATCHERS
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _forecast
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import open_balancers
 
@@ -36,13 +39,31 @@ class Opened:
     live: Live
     looks: list[Look]
     watched: list[str]
+    options: Options
+    source: Source
+    history: list[Sample]
 
 
 class ShiftJudge:
     """What C(Judge) of the engine asks for. Its source may be the balancers that the engine looks at anyway."""
 
-    def __init__(self, live: Live, desk: _Desk) -> None:
-        self._live, self._desk = live, desk
+    def __init__(self, opened: Opened, desk: _Desk) -> None:
+        self._opened, self._live, self._desk = opened, opened.live, desk
+
+    @property
+    def options(self) -> Options:
+        """Return the gate's options, the source's metrics among them."""
+        return self._opened.options
+
+    def traffic(self, observe: t.Callable[[], Sight]) -> Traffic | None:
+        """Return the traffic of now, C(observe) to look at the balancers once more; None where nobody can tell."""
+
+        def wait(seconds: float) -> None:
+            time.sleep(seconds)
+            self._desk.sight = observe()
+
+        opened = self._opened
+        return _forecast.measure(opened.options, opened.source, opened.looks, opened.history, wait)
 
     def step(self, weight: int, next_weight: int | None) -> None:
         """Begin to judge the canary at C(weight) percent."""
@@ -97,7 +118,7 @@ def open_judge(
     where = places(canary, stable, names, revisions)
     opened = open_gate(action, gate, where, desk.read, probes, task_vars, patient=False)
     action.say(f"the gate reads {'; '.join([*map(str, opened.looks), *opened.watched])}")
-    return ShiftJudge(opened.live, desk)
+    return ShiftJudge(opened, desk)
 
 
 def places(
@@ -138,7 +159,8 @@ def open_gate(
     watchers = [WATCHERS[name](given, where) for name, given in wanted.watch]
     live = Live(Gate(options, history), options, source, where, watchers, probes, time.monotonic)
     told = [look for look in looks if look.counter in ("requests", *options.counters)]
-    return Opened(live, told, [line for watcher in watchers for line in watcher.describe()])
+    watched = [line for watcher in watchers for line in watcher.describe()]
+    return Opened(live, told, watched, options, source, history)
 
 
 def open_source(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, parse_steps
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, parse_ramp
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.options import STORE
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.settings import parse as parse_gate
@@ -181,7 +181,7 @@ SETTINGS: dict[str, Setting] = {
     "release_revision": Setting(word),
     "release_verify": Setting(verify),
     "release_preview": Setting(mapping, {"X-Release-Slot": "$slot"}),
-    "release_steps": Setting(parse_steps, [100]),
+    "release_steps": Setting(parse_ramp, [100]),
     "release_gate": Setting(gate),
     "release_bake_time": Setting(span, "0"),
     "release_journal": Setting(journal, {"store": "file", "path": "/var/lib/zerodowntime"}),

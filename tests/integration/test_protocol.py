@@ -250,6 +250,15 @@ def test_promote_counts_once_and_only_for_the_step_it_names(quick: Ground) -> No
     end(quick, run)
 
 
+def test_the_steps_that_the_gate_chooses_are_journaled(quick: Ground) -> None:
+    auto = json.dumps({**HELD, "release_steps": "auto"})
+    run = quick.deploy(False, "-e", auto)
+    until(lambda: quick.release()["revision"] == run.revision and paused(quick, 1), "paused at step 1")
+    assert quick.release()["steps"] == [10, 25, 50, 100]
+    end(quick, run)
+    assert "the gate will take" in run.log.read_text()
+
+
 # ---- a second deploy
 
 

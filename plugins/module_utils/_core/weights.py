@@ -9,6 +9,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+AUTO = "auto"
 SLOTS = ("blue", "green")
 
 
@@ -101,6 +102,11 @@ def parse_steps(value: t.Any) -> list[int]:
     if any(later <= earlier for earlier, later in zip(steps, steps[1:])):
         raise ValueError(f"steps {', '.join(map(str, steps))} do not rise")
     return steps if steps[-1] == 100 else [*steps, 100]
+
+
+def parse_ramp(value: t.Any) -> t.Union[str, list[int]]:
+    """Return C(AUTO) when the gate is to choose the steps, else what C(parse_steps) returns or raises."""
+    return AUTO if isinstance(value, str) and value.strip() == AUTO else parse_steps(value)
 
 
 def _percent(value: t.Any, what: str) -> int:

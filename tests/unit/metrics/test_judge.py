@@ -9,7 +9,10 @@ import time
 
 import pytest
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.forecast import Traffic
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate import Options
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _forecast
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import open_judge
 
 from tests.unit.metrics.recorded import Server, recorded
@@ -102,3 +105,41 @@ def test_a_metric_that_the_source_does_not_count_is_refused():
 def test_a_gate_given_as_text_is_refused():
     with pytest.raises(ReleaseError, match="write it as YAML, not as a JSON string"):
         open_judge(Action(), '{"source": {"haproxy": {}}}', "green", "blue")
+
+
+def test_the_traffic_of_now_is_two_looks_at_the_balancers():
+    opened, _action = judge({"interval": "10ms"}, sight((1000, 10), (0, 0)))
+    now = opened.traffic(lambda: sight((1100, 11), (0, 0)))
+    assert now is not None
+    assert 50 < now.requests < 101  # 100 requests, a second apart at least
+    assert now.rates["errors"] == pytest.approx(10.5 / 1500)
+
+
+def test_a_gate_that_would_outlast_every_pause_is_refused_and_says_why():
+    options = Options(max_duration=1800)
+    slow = Traffic(0.2, {"errors": 0.001}, {"errors": 1.0}, seen=60.0)
+    with pytest.raises(ReleaseError, match=r"at 0.2 requests/s the gate will take about .*release_pause_timeout"):
+        _forecast.refuse(options, [10, 100], slow, 3600.0)
+    _forecast.refuse(Options(on_inconclusive="promote"), [10, 100], slow, 3600.0)
+    _forecast.refuse(options, [10, 100], Traffic(0.0, {}, {}), 3600.0)
+    few = Traffic(0.3, {"errors": 0.001}, {"errors": 1.0}, seen=1.0)
+    _forecast.refuse(options, [10, 100], few, 3600.0)  # one request in three seconds is no measurement
+
+
+@pytest.mark.parametrize(
+    ("traffic", "line"),
+    [
+        (None, "cannot be said: the source does not tell the traffic of now"),
+        (Traffic(0.0, {}, {}), "cannot be said: there is no traffic now"),
+        (Traffic(50.0, {"errors": 0.001}, {}), "at 50 requests/s the gate will take about 4m54s (10 % 4m54s)"),
+        (Traffic(0.5, {"errors": 0.001}, {}), r"at 10 % it would be inconclusive after 30m"),
+    ],
+)
+def test_how_long_the_gate_will_take_is_said(traffic, line):
+    assert line in _forecast.sentence(Options(), [10, 100], traffic)
+    assert _forecast.sentence(Options(), [100], traffic) == ""
+
+
+def test_without_traffic_the_steps_that_the_gate_chooses_are_the_usual_ones():
+    assert _forecast.choose("auto", Options(), None) == [10, 25, 50, 100]
+    assert _forecast.choose([30, 100], Options(), None) == [30, 100]
