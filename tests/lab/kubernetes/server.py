@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from pathlib import Path
 
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
+# A server ends with who started it, also when that is killed; util-linux has the program.
+_BOUND = [found, "--pdeathsig", "TERM"] if (found := shutil.which("setpriv")) else []
 
 
 class Server:
@@ -36,7 +39,7 @@ class Server:
         """Start, wait until C(ready) answers true (OSError: not yet); raises RuntimeError with the last words."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command,
+                [*_BOUND, *self.command],
                 env={**os.environ, **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
