@@ -9,8 +9,9 @@ import secrets
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import phases
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import fence_of
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import fence_of, state_of
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
@@ -87,6 +88,8 @@ def _plan(settings: Facts, key: str, sight: Sight, known: Facts | None) -> Facts
         and sight.weights is not None
         and sight.weights.plain() == release["recorded"],
         "retire_after": release.get("retire_after"),
+        "revision": release.get("revision"),
+        "no_retry": _no_retry(release),
         # The hook that may have made the way back impossible, begun is enough.
         "contracted": release.get("outcome") == "Promoted"
         and any(entry.get("hook") == "after_rollback_window" for entry in release.get("entries", [])),
@@ -95,6 +98,15 @@ def _plan(settings: Facts, key: str, sight: Sight, known: Facts | None) -> Facts
         "previous": previous,
         "variables": variables(settings, previous.get("revision"), stable, canary, previous.get("specification")),
     }
+
+
+def _no_retry(release: Facts) -> str:
+    """Return the sentence of the table of phases against starting the release anew, empty when it may be."""
+    try:
+        phases.decide(state_of(release or None), "retry")
+    except phases.Refusal as refusal:
+        return str(refusal)
+    return ""
 
 
 def _cold(settings: Facts, sight: Sight, release: Facts) -> bool:
@@ -138,7 +150,7 @@ def _status(settings: Facts, key: str, sight: Sight, known: Facts | None, due: l
 
 def _next(environment: str, sight: Sight, release: Facts, lock: Facts | None, due: list[Facts]) -> str:
     """Return the command to run next, empty when there is nothing to do."""
-    verb = ""
+    verb = options = ""
     if sight.weights is None and not release:
         verb = "adopt"
     elif any(item["why"] == "stale" for item in due):
@@ -147,11 +159,21 @@ def _next(environment: str, sight: Sight, release: Facts, lock: Facts | None, du
         verb = "promote (or abort)"
     elif release.get("phase") == "Degraded":
         verb = "rollback"
+        options = "" if _ours(sight, release) else " -e release_force=true -e release_reason=..."
     elif sight.trouble:
         return "mend the trouble above: write the weights that stand by the traffic module's own name, then run status"
     elif any(item["why"] == "retire" for item in due):
         verb = "sweep"
-    return f"ansible-playbook zerodowntime.bluegreen.{verb} --limit {environment}" if verb else ""
+    return f"ansible-playbook zerodowntime.bluegreen.{verb} --limit {environment}{options}" if verb else ""
+
+
+def _ours(sight: Sight, release: Facts) -> bool:
+    """Return whether a restore may find standing what stands: anything else it overwrites only when it is forced.
+
+    Balancers that disagree, or one that cannot be read, are left to the restore: it looks at each by itself.
+    """
+    known = [release.get(name) for name in ("confirmed", "intended", "recorded")]
+    return sight.weights is None or sight.weights.plain() in known
 
 
 def _table(status: Facts) -> list[str]:

@@ -85,7 +85,13 @@ def _ready(sight: Sight, slot: str, servers: int) -> tuple[bool, str]:
     ready = [view["slots"][slot]["ready"] for view in sight.views.values()]
     if any(number is None for number in ready):
         return sight.up(slot) is not False, f"{slot} is ready as far as the balancer knows"
-    return min(ready) >= servers, f"{slot} has {min(ready)} of {servers} servers ready"
+    line = f"{slot} has {min(ready)} of {servers} servers ready"
+    if min(ready) >= servers:
+        return True, line
+    # Why, where a balancer knows: a health path that is not there and a process that is not, are two things to mend.
+    why = dict.fromkeys((view["facts"].get("checks") or {}).get(slot) or "" for view in sight.views.values())
+    told = "; ".join(filter(None, why))
+    return False, f"{line} ({told})" if told else line
 
 
 def _drained(sight: Sight, slot: str, servers: int) -> tuple[bool, str]:

@@ -38,6 +38,8 @@ SURE = 4
 # How long a write of a dead or broken-off run is looked for after a restore, where no fence can refuse it: such a
 # write was seen to land 0.7 to 0.9 s late.
 LATE = 3.0
+# What an operator runs who wants the recorded traffic back over somebody else's change.
+OVERRIDE = ". To put it back all the same: rollback with -e release_force=true -e release_reason=..."
 # How long the journal, or a balancer, may be out of reach before traffic is put back.
 PATIENCE = 30.0
 
@@ -332,13 +334,21 @@ class Shift:
     def _bake(self) -> None:
         """Stay at 100 % for C(bake_time) with the gate still on. Raises Back."""
         until = self.world.monotonic() + self.order.bake_time
-        while self.world.monotonic() < until:
+        paused_at: t.Optional[float] = None
+        while self.world.monotonic() < until or self._paused:
             self._tick()
+            if self._paused and paused_at is None:
+                paused_at = self.world.monotonic()
+                self._say(f"paused, waiting for promote or abort, {span(self.order.pause_timeout)} at most")
+            paused_at = paused_at if self._paused else None
+            if paused_at is not None and self.world.monotonic() - paused_at > self.order.pause_timeout:
+                raise Back("pause_timeout", f"paused at 100 % for {span(self.order.pause_timeout)}")
             if self.world.judge is not None:
                 verdict = self.world.judge.look(t.cast(Sight, self._sight))
                 if verdict.status == "fail":
                     self._verdict(verdict)
-            self._wait(f"baking at 100 %, {span(max(0.0, until - self.world.monotonic()))} left")
+            left = span(max(0.0, until - self.world.monotonic()))
+            self._wait("paused at 100 %" if self._paused else f"baking at 100 %, {left} left")
 
     def _commit(self) -> None:
         """Journal Promoted. From then on only C(rollback) takes it back."""
@@ -494,15 +504,20 @@ class Shift:
             failed = {name: answer for name, answer in answers.items() if isinstance(answer, ReleaseError)}
             if failed:
                 names = "; ".join(str(error) for error in failed.values())
-                self._degraded(f"{msg}. Traffic could not be put back everywhere: {names}")
+                foreign = any(isinstance(error, Refused) for error in failed.values())
+                self._degraded(f"{msg}. Traffic could not be put back everywhere: {names}{OVERRIDE if foreign else ''}")
                 return
         except Exception as error:  # a restore that fails must still report where traffic is
             self._degraded(f"{msg}. Traffic could not be put back: {error}")
             return
         self.report.weights = self.order.recorded.plain()
         self.report.outcome, self.report.phase = outcome, "Healthy"
-        took = f"{self.report.restore_seconds * 1000:.0f} ms"
-        self._say(f"{msg}: traffic is back on {self.order.recorded} after {took}")
+        stood = {self.confirmed, self.intended, *self.order.known, self._sight.weights if self._sight else None}
+        if stood == {self.order.recorded}:
+            self._say(f"{msg}: no traffic was moved, it is on {self.order.recorded}")
+        else:
+            took = f"{self.report.restore_seconds * 1000:.0f} ms"
+            self._say(f"{msg}: traffic is back on {self.order.recorded} after {took}")
         self._note_quietly(
             {"kind": "restored", "reason": reason, "msg": msg, "weights": self.order.recorded.plain()},
             {"phase": "Healthy", "outcome": outcome, "confirmed": self.order.recorded.plain()},

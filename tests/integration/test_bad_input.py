@@ -374,7 +374,7 @@ def test_a_health_path_that_is_not_there_fails_the_stage_and_moves_nothing(world
     assert after["loaded"] == before["loaded"] == BLUE
     assert after["processes"] == before["processes"]
     last = re.findall(r'"msg": "(v2 was not released: .*)"\}$', output, re.M)[-1]
-    assert "green has 0 of 1 servers ready after 3" in last
+    assert "green has 0 of 1 servers ready (s0: its health check gets status 404) after 3" in last
     assert last.endswith("Traffic is on blue 100 / green 0.")
     assert world.report("v2")["outcome"] in ("RolledBack", "Aborted")
 

@@ -250,6 +250,34 @@ def test_promote_counts_once_and_only_for_the_step_it_names(quick: Ground) -> No
     end(quick, run)
 
 
+def test_pause_from_another_process_holds_a_bake_until_promote(quick: Ground) -> None:
+    run = at(quick.deploy(False, "-e", "release_bake_time=4s"), "done 2")
+    status, said = playbook(quick, "pause", "-e", "release_reason=lunch")
+    assert status == 0, said
+    assert quick.release()["phase"] == "Paused"
+    time.sleep(5)
+    assert not run.ended()
+    status, said = playbook(quick, "promote")
+    assert status == 0, said
+    assert run.end() == 0
+    assert "pause by" in run.log.read_text() and "lunch" in run.log.read_text()
+    assert quick.release()["outcome"] == "Promoted"
+
+
+def test_retry_releases_again_what_was_aborted_and_nothing_else(quick: Ground) -> None:
+    run = baking(quick)
+    end(quick, run)
+    status, said = playbook(quick, "retry", "-e", "release_revision=another")
+    assert status != 0
+    assert f"retry releases {run.revision} again" in said
+    status, said = playbook(quick, "retry")
+    assert status == 0, said
+    assert (quick.release()["revision"], quick.release()["outcome"]) == (run.revision, "Promoted")
+    status, said = playbook(quick, "retry")
+    assert status != 0
+    assert "there is nothing to retry" in said
+
+
 def test_the_steps_that_the_gate_chooses_are_journaled(quick: Ground) -> None:
     auto = json.dumps({**HELD, "release_steps": "auto"})
     run = quick.deploy(False, "-e", auto)

@@ -101,7 +101,13 @@ class HAProxyTraffic(Driver):
             fence=max(live[1], filed[1]),
             slots={slot: _slot(rows[self.slots[slot]]) for slot in SLOTS},
             trouble=trouble,
-            facts={"version": info.get("Version", ""), "pid": info.get("Pid", ""), "map": self.map, "key": self.key},
+            facts={
+                "version": info.get("Version", ""),
+                "pid": info.get("Pid", ""),
+                "map": self.map,
+                "key": self.key,
+                "checks": {slot: rows[self.slots[slot]]["checks"] for slot in SLOTS},
+            },
         )
 
     def changes(self, view: View, weights: Weights, fence: int) -> list[Change]:

@@ -64,9 +64,14 @@ class Runtime:
         return {name: value for name, colon, value in lines if colon}
 
     def backends(self) -> dict[str, dict[str, str]]:
-        """Return the BACKEND row of C(show stat) by backend name."""
-        rows = csv.DictReader(self.ask("show stat").lstrip("# ").splitlines())
-        return {row["pxname"]: row for row in rows if row.get("svname") == "BACKEND"}
+        """Return the BACKEND row of C(show stat) by backend name, in C(checks) why its servers are down."""
+        rows = list(csv.DictReader(self.ask("show stat").lstrip("# ").splitlines()))
+        found = {row["pxname"]: {**row, "checks": ""} for row in rows if row.get("svname") == "BACKEND"}
+        for row in rows:
+            if row["pxname"] in found and row.get("check_status") and str(row.get("status")).startswith("DOWN"):
+                told = f"{row['svname']}: {_check(row)}"
+                found[row["pxname"]]["checks"] = "; ".join(filter(None, (found[row["pxname"]]["checks"], told)))
+        return found
 
     def map_value(self, path: str, key: str) -> t.Optional[str]:
         """Return the value of C(key) in the loaded map C(path), None when it has no such key.
@@ -116,3 +121,12 @@ def _reason(error: OSError) -> str:
         errno.ECONNREFUSED: "nobody listens there; is HAProxy running?",
     }
     return reasons.get(error.errno or 0, str(error))
+
+
+def _check(row: t.Mapping[str, str]) -> str:
+    """Return what the last health check of a server found: C(status 404), or HAProxy's own words."""
+    code = row.get("check_code") or ""
+    if code.isdigit() and len(code) == 3 and str(row.get("check_status")).lstrip("* ").startswith("L7"):
+        return f"its health check gets status {code}"
+    words = row.get("last_chk") or row.get("check_desc") or row.get("check_status") or ""
+    return f"its health check says {words.lstrip('* ')}"

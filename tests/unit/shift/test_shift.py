@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import types
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journ
     forward_number,
     restore_number,
 )
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import Weights, split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import Unreachable
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.file import FileStore
@@ -329,6 +330,41 @@ def test_a_pause_holds_the_step_until_promote(bench: t.Any) -> None:
     shop.clock.after(100, lambda: shop.command("promote", step=1))
     assert shop.run().outcome == "Promoted"
     assert shop.clock.now >= 1100
+
+
+def test_a_pause_holds_the_bake_until_promote(bench: t.Any) -> None:
+    shop = bench(steps=[100], bake_time=20.0)
+    shop.clock.after(5, lambda: shop.command("pause"))
+    shop.clock.after(100, lambda: shop.command("promote"))
+    assert shop.run().outcome == "Promoted"
+    assert shop.clock.now >= 1100
+
+
+def test_a_pause_in_the_bake_ends_with_traffic_back_when_nobody_promotes(bench: t.Any) -> None:
+    shop = bench(steps=[100], bake_time=20.0, pause_timeout=60.0)
+    shop.clock.after(5, lambda: shop.command("pause"))
+    assert shop.run().reason == "pause_timeout"
+    assert shop.driver.weights == STABLE
+
+
+def test_a_restore_says_whether_any_traffic_was_moved(bench: t.Any) -> None:
+    shop = bench()
+    Shift(shop.order, shop.world).restore("the hook before_shift failed")
+    assert shop.lines[-1] == f"the hook before_shift failed: no traffic was moved, it is on {STABLE}"
+    moved = replace(shop.order, known=(split("green", 10),))
+    Shift(moved, shop.world).restore("a failure")
+    assert "a failure: traffic is back on" in shop.lines[-1]
+
+
+def test_a_foreign_split_is_overwritten_by_force_only_and_the_command_is_named(bench: t.Any) -> None:
+    shop = bench()
+    shop.driver.weights = split("green", 40)
+    report = Shift(shop.order, shop.world).restore("rollback")
+    assert report.phase == "Degraded"
+    assert "rollback with -e release_force=true -e release_reason=..." in report.msg
+    assert shop.driver.weights == split("green", 40)
+    assert Shift(replace(shop.order, force=True), shop.world).restore("rollback").outcome == "RolledBack"
+    assert shop.driver.weights == STABLE
 
 
 def test_a_gate_without_an_answer_holds_until_promote_and_counts_it_once(bench: t.Any) -> None:
