@@ -168,7 +168,12 @@ def _reckon(plan: Facts, settings: Facts, judge: ShiftJudge | None, balancers: B
         return ""
     if plan["steps"] == [100]:
         return ""
-    traffic = judge.traffic(balancers.observe)
+    # A load of the release's own begins with it, and the gate counts it; mere probes it does not count.
+    try:
+        load = float((_certificate(settings, plan) or {}).get("rate") or 0.0)
+    except ValueError as error:
+        raise ReleaseError(f"release_certificate: rate is {settings['certificate']['rate']!r}, not a number") from error
+    traffic = _forecast.joined(judge.traffic(balancers.observe), load)
     plan["steps"] = _forecast.choose(plan["steps"], judge.options, traffic)
     if not settings["force"]:
         _forecast.refuse(judge.options, plan["steps"], traffic, settings["pause_timeout"])

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 import typing as t
@@ -75,6 +76,11 @@ def _speed(samples: Sequence[Sample]) -> tuple[float, float] | None:
         if after is not None and before is not None:
             grown += max(after.requests - before.requests, 0.0)
     return grown / (last.at - first.at), grown
+
+
+def joined(traffic: Traffic | None, load: float) -> Traffic | None:
+    """Return C(traffic) with C(load) more requests a second."""
+    return dataclasses.replace(traffic, requests=traffic.requests + load) if traffic else None
 
 
 def choose(steps: str | Sequence[int], options: Options, traffic: Traffic | None) -> list[int]:

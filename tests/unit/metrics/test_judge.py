@@ -140,6 +140,11 @@ def test_how_long_the_gate_will_take_is_said(traffic, line):
     assert _forecast.sentence(Options(), [100], traffic) == ""
 
 
+def test_a_load_of_the_releases_own_counts_as_traffic():
+    assert _forecast.joined(Traffic(1.0, {}, {}), 300.0) == Traffic(301.0, {}, {})
+    assert _forecast.joined(None, 300.0) is None
+
+
 def test_without_traffic_the_steps_that_the_gate_chooses_are_the_usual_ones():
     assert _forecast.choose("auto", Options(), None) == [10, 25, 50, 100]
     assert _forecast.choose([30, 100], Options(), None) == [30, 100]
