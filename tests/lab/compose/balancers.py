@@ -64,6 +64,11 @@ class Container:
             time.sleep(0.01)
 
 
+# The worker answers before the master, as first process of its container, hears signals: one that comes between is
+# lost, and an operator sends it again after some seconds.
+HEARD = 3.0
+
+
 class HAProxyContainer(HAProxy):
     """The HAProxy of an app in a container, as master and worker."""
 
@@ -75,7 +80,6 @@ class HAProxyContainer(HAProxy):
 
     def start(self) -> HAProxyContainer:
         self._container.start()
-        # The worker answers before the master hears signals: a reload that comes between the two is lost.
         self._container.until(
             lambda: self._pid() and "Loading success" in self._container.words(), "HAProxy did not come up"
         )
@@ -84,7 +88,16 @@ class HAProxyContainer(HAProxy):
     def reload(self) -> None:
         before = self._pid()
         self._container.signal("HUP")
-        self._container.until(lambda: self._pid() not in ("", before), "HAProxy did not reload")
+        sent = time.monotonic()
+
+        def reloaded() -> bool:
+            nonlocal sent
+            if time.monotonic() - sent > HEARD:
+                self._container.signal("HUP")
+                sent = time.monotonic()
+            return self._pid() not in ("", before)
+
+        self._container.until(reloaded, "HAProxy did not reload")
 
     def stop(self) -> None:
         self._container.remove()
