@@ -19,14 +19,18 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journ
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import AUTO, Weights, other, split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._verify import FrontDoor
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _forecast, _stack
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _forecast
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._front_door import front_door, slot_is_down
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import Port, open_journal
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import ShiftJudge, open_judge
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._plan import variables
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._plan import STAGED, variables
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._probes import Probes
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import object_key, open_balancers
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import (
+    driver_class,
+    object_key,
+    open_balancers,
+)
 
 Facts = dict[str, t.Any]
 
@@ -50,8 +54,8 @@ class ActionModule(ReleaseAction):
         known, waited = self._when_free(journal, key, settings)
         if waited:
             sight = balancers.observe()
-        compose = _stack.configuration(self, settings, task_vars) if settings["platform"] == "compose" else ""
-        plan = _plan(settings, sight, known, compose)
+        plan = _plan(settings, sight, known, self._written(settings, task_vars))
+        _refuse_steps(next(iter(settings["traffic"])), plan["steps"])
         door = None
         if settings["verify"] and not plan["first"]:
             door = front_door(settings["verify"], plan["stable"], settings["revision"])
@@ -113,6 +117,22 @@ class ActionModule(ReleaseAction):
             time.sleep(POLL)
             known, waited = journal("read", key=key), True
         return known, waited
+
+
+    def _written(self, settings: Facts, task_vars: dict[str, t.Any]) -> str:
+        """Return the mark of what the files of the platform say about both slots, empty where there are none."""
+        if settings["platform"] != "compose":
+            return ""
+        # Imported only here, as the releases of every other platform would pay for it.
+        from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _stack
+
+        return _stack.configuration(self, settings, task_vars)
+
+
+def _refuse_steps(traffic: str, steps: str | list[int]) -> None:
+    """Raise ReleaseError when the traffic system has no weights, and the steps are made of them."""
+    if driver_class(traffic).whole and steps != [100]:
+        raise ReleaseError(f"{traffic} sends all requests to one slot or the other, so release_steps has to be [100]")
 
 
 def _plan(settings: Facts, sight: Sight, known: Facts, written: str = "") -> Facts:
@@ -182,9 +202,7 @@ def _reckon(plan: Facts, settings: Facts, judge: ShiftJudge | None, balancers: B
 
 def _specification(settings: Facts) -> Facts:
     """Return what decides, beside the revision, what runs in a slot; a rollback stages it again."""
-    named = ("hosts_start", "hosts_variables", "compose_image", "compose_variables")
-    named += ("aws_ami", "aws_template_data", "kubernetes_image", "kubernetes_template")
-    return {name: settings[name] for name in named if settings[name]}
+    return {name: settings[name] for name in ("hosts_start", "hosts_variables", *STAGED) if settings[name]}
 
 
 def _record(settings: Facts, plan: Facts, sight: Sight) -> Facts:

@@ -17,7 +17,10 @@ from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action imp
 class ActionModule(ReleaseAction):
     """Returns what is registered as C(__release_settings), the only thing that later tasks read."""
 
-    SPEC: t.ClassVar[dict[str, t.Any]] = {"needed": {"type": "list", "elements": "str", "default": []}}
+    SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "needed": {"type": "list", "elements": "str", "default": []},
+        "revision": {"type": "str"},
+    }
 
     def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the settings, without their prefix."""
@@ -26,14 +29,16 @@ class ActionModule(ReleaseAction):
                 meant = _settings.likely(name)
                 if meant:
                     raise ReleaseError(f"{name} is not a variable of a release: did you mean {meant}?")
-        settings = _settings.read(
-            {name: self._value(name, task_vars) for name in _settings.SETTINGS if name in task_vars}, params["needed"]
-        )
+        values = {name: self._value(name, task_vars) for name in _settings.SETTINGS if name in task_vars}
+        if params["revision"]:
+            values["release_revision"] = params["revision"]
+        settings = _settings.read(values, params["needed"])
         if settings["force"] and not settings["reason"]:
             raise ReleaseError("release_force needs release_reason: the journal says why somebody overrode a refusal")
         if settings["report"]:
             settings["report"] = self._beside_the_inventory(settings["report"], task_vars)
-        return {"changed": False, **settings, "environment": self.environment}
+        # The options of traffic, gate and journal may hold a password: later tasks read it, no callback shows it.
+        return {"changed": False, **settings, "environment": self.environment, "_ansible_no_log": True}
 
     def _value(self, name: str, task_vars: dict[str, t.Any]) -> t.Any:
         try:

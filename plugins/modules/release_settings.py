@@ -22,6 +22,9 @@ options:
     type: list
     elements: str
     default: []
+  revision:
+    description: The revision, whatever the variable says. An extra variable of a survey cannot be set by a task.
+    type: str
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.

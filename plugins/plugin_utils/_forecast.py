@@ -27,7 +27,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.so
 )
 
 RECENT = 300.0  # of the history is the traffic of now
-APART = 3.0  # two readings, where there is no history
+APART = 2.0  # two readings, where there is no history; longer would need a line of its own
 ENOUGH = 20.0  # requests that were seen: with fewer, the speed is a guess that is said and refuses nothing
 
 

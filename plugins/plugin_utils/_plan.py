@@ -9,7 +9,7 @@ import typing as t
 from collections.abc import Mapping
 
 # What a rollback stages again as it was recorded, whatever the inventory says by then.
-STAGED = ("compose_image", "compose_variables", "aws_ami", "aws_template_data")
+STAGED = ("compose_image", "compose_variables", "aws_ami", "aws_template_data", "aws_template_version")
 STAGED += ("kubernetes_image", "kubernetes_template")
 
 

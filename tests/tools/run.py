@@ -122,7 +122,7 @@ def _arguments(names: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run-tests", description="Judge the collection, from nothing.")
     parser.add_argument("step", nargs="*", help="a step, or the first part of its name; without one, all are run")
     parser.add_argument("--list", action="store_true", help="name the steps and end")
-    nightly = "nightly steps too: integration on the oldest core, Kubernetes where it is not built yet"
+    nightly = "nightly steps too: integration on the oldest core, Kubernetes, built by Go"
     parser.add_argument("--all", action="store_true", help=nightly)
     parser.add_argument("--fast", action="store_true", help="leave out ansible-test sanity")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="steps at a time (%(default)s)")
