@@ -118,7 +118,6 @@ class ActionModule(ReleaseAction):
             known, waited = journal("read", key=key), True
         return known, waited
 
-
     def _written(self, settings: Facts, task_vars: dict[str, t.Any]) -> str:
         """Return the mark of what the files of the platform say about both slots, empty where there are none."""
         if settings["platform"] != "compose":
