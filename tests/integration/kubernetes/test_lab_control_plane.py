@@ -71,7 +71,7 @@ def test_a_deployment_gets_its_pods_from_the_controllers(own_cluster: ControlPla
     spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": pod}
     body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop"}, "spec": spec}
     own_cluster.api.apply(body, namespace)
-    # After a restart of the API server the controllers ask again at growing intervals, of 30 s and their jitter at most.
+    # After a restart of the API server the controllers ask again at growing intervals, 30 s and their jitter at most.
     give_up = time.monotonic() + 90
     while len(own_cluster.api.get(f"/api/v1/namespaces/{namespace}/pods")["items"]) < 2:
         assert time.monotonic() < give_up
