@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conformance.cases import HERE, MACHINES, SSH, on_every_world
+from tests.integration.conformance.cases import HERE, MACHINES, SSH, on_worlds
 from tests.integration.conformance.world import BLUE, GREEN, REVISIONS, SPLIT, World, lab_folder, running
+from tests.integration.conformance.worlds import WORLDS
+from tests.integration.conformance.worlds.alb import ALBListener
 from tests.lab.hosts.playbook import Playbook, Run
 from tests.lab.hosts.sshd import SshMachines
 
@@ -30,6 +32,7 @@ class Story:
     raws: list[dict[str, t.Any]]  # before, after the check, after the real run
     processes: list[object]
     remote: bool
+    fence: int  # that the system keeps at the start
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ def told(world: World, folder: Path, machines: SshMachines | None) -> Story:
     processes.append(world.processes())
     real = project.run(tasks(world, where), "--diff", "-vvv")
     raws.append(world.raw())
-    return Story(checked, real, raws, processes, bool(machines))
+    return Story(checked, real, raws, processes, bool(machines), world.fence(1))
 
 
 def tasks(world: World, where: dict[str, t.Any]) -> list[dict[str, t.Any]]:
@@ -91,8 +94,9 @@ def tasks(world: World, where: dict[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def stories() -> pytest.MarkDecorator:
-    """Run a test on the story of every world that users' names exist for."""
-    mark = on_every_world("REMOTE", where=[HERE, SSH])
+    """Run a test on the story of every system that users have names for; an ALB is reached from the controller only."""
+    worlds = [world for world in WORLDS if world.REMOTE or world is ALBListener]
+    mark = on_worlds(worlds, (), [HERE, SSH])
     return pytest.mark.parametrize("story", mark.args[1], indirect=True)
 
 
@@ -100,7 +104,7 @@ def stories() -> pytest.MarkDecorator:
 def test_info_looks_and_changes_nothing(story: Story) -> None:
     assert story.checked.code == 0, story.checked.output
     info = story.real.result["info"]
-    assert (info["changed"], info["weights"], info["fence"], info["trouble"]) == (False, BLUE, 1, "")
+    assert (info["changed"], info["weights"], info["fence"], info["trouble"]) == (False, BLUE, story.fence, "")
     assert list(info["balancers"]) == [MACHINES[0] if story.remote else "here"]
     assert {"identity", "unit", "slots", "facts"} <= set(info)
 

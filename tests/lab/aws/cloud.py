@@ -17,6 +17,8 @@ import json
 import logging
 import os
 import shutil
+import socket
+import struct
 import tempfile
 import threading
 import time
@@ -388,5 +390,10 @@ def _word(arn: str) -> str:
 
 
 class _Quiet(MotoRequestHandler):  # type: ignore[misc]
+    def connection_dropped(self, _error: BaseException, _environ: object = None) -> None:
+        """Reset the connection, which werkzeug would keep open: its client would wait for as long as it may."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
     def log(self, *_words: object, **_more: object) -> None:
         """Say nothing: the tests' own words are enough."""

@@ -25,7 +25,11 @@ NUMBERS = itertools.count(1)
 
 
 class ALBWorld(World):
-    """One load balancer of a cloud that all cases share, as moto's state is the process's."""
+    """One load balancer of a cloud that all cases share, as moto's state is the process's.
+
+    A case takes a load balancer that none uses, in the state that all of them begin with: to make one with its rules
+    costs more than most cases take.
+    """
 
     driver = ALBTraffic
     FENCES = COUNTS = LEASES = RELOADS = REMOTE = False
@@ -54,6 +58,10 @@ class ALBWorld(World):
     }
 
     _cloud: t.ClassVar[t.Any] = None
+    _free: t.ClassVar[list[dict[str, t.Any]]]
+
+    def __init_subclass__(cls) -> None:
+        cls._free = []
 
     @classmethod
     def missing(cls) -> str | None:
@@ -75,27 +83,34 @@ class ALBWorld(World):
         return t.cast(Cloud, ALBWorld._cloud)
 
     def start(self) -> None:
-        from tests.lab.aws.shop import Shop
-
-        cloud = self.cloud()
-        self.show = cloud.edge.show
-        self.shop = Shop(cloud, f"shop{next(NUMBERS)}", kind="ip")
-        self.groups = {**self.shop.groups, "billing": self.shop.group(f"{self.shop.name}-billing", kind="ip")}
-        for slot, address in self.addresses.items():
-            host, _colon, port = address.rpartition(":")
-            target = {"Id": host, "Port": int(port)}
-            self.shop.elbv2.register_targets(TargetGroupArn=self.groups[slot], Targets=[target])
-        self._others()
-        self.object = self._object()
+        self.show = self.cloud().edge.show
+        if self._free:
+            vars(self).update(self._free.pop())
+        else:
+            self._make()
         self.set({"blue": 100, "green": 0})
         for slot in self.addresses:
-            self.shop.wait_healthy(slot, 1)
+            if list(self.shop.states(slot).values()) != ["healthy"]:
+                self.shop.elbv2.register_targets(TargetGroupArn=self.groups[slot], Targets=[self._target(slot)])
+                self.shop.wait_healthy(slot, 1)
 
     def stop(self) -> None:
         cloud = self.cloud()
         cloud.edge.show = self.show  # type: ignore[method-assign]
         cloud.faults.clear()
-        self.shop.close()
+        self._free.append({key: vars(self)[key] for key in ("shop", "groups", "object", "arn") if key in vars(self)})
+
+    def _make(self) -> None:
+        from tests.lab.aws.shop import Shop
+
+        self.shop = Shop(self.cloud(), f"shop{next(NUMBERS)}", kind="ip")
+        self.groups = {**self.shop.groups, "billing": self.shop.group(f"{self.shop.name}-billing", kind="ip")}
+        self._others()
+        self.object = self._object()
+
+    def _target(self, slot: str) -> dict[str, t.Any]:
+        host, _colon, port = self.addresses[slot].rpartition(":")
+        return {"Id": host, "Port": int(port)}
 
     @property
     def options(self) -> dict[str, t.Any]:
@@ -126,9 +141,7 @@ class ALBWorld(World):
         return {**raw, "sticky": sticky}
 
     def take_down(self, slot: str) -> None:
-        host, _colon, port = self.addresses[slot].rpartition(":")
-        target = {"Id": host, "Port": int(port)}
-        self.shop.elbv2.deregister_targets(TargetGroupArn=self.groups[slot], Targets=[target])
+        self.shop.elbv2.deregister_targets(TargetGroupArn=self.groups[slot], Targets=[self._target(slot)])
 
     def lie(self) -> None:
         """The control plane takes every weight; the data plane hears nothing of it."""
