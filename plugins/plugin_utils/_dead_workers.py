@@ -10,7 +10,6 @@ parts, from 2.16 to 2.21, is how a strategy remembers a task that runs, and how 
 
 from __future__ import annotations
 
-import gc
 import multiprocessing.process
 import signal
 import sys
@@ -63,10 +62,18 @@ def _watch() -> None:
 def _fail(worker: t.Any, status: int) -> None:
     """Send a failed result in the place of the one that C(worker) can no longer send; nothing if it has sent one."""
     host, task = worker._host, worker._task
-    strategies = (thing for thing in gc.get_objects() if hasattr(type(thing), "_queue_task"))
-    if any((host.name, task._uuid) in strategy._queued_task_cache for strategy in strategies):
+    if any((host.name, task._uuid) in strategy._queued_task_cache for strategy in _strategies()):
         _free(worker._final_q)
         _send(worker._final_q, host, task, {"failed": True, "msg": _sentence(status)})
+
+
+def _strategies() -> t.Iterator[t.Any]:
+    """Yield the strategy that runs a play now: the controller's main thread is within its C(run)."""
+    frame = sys._current_frames().get(t.cast(int, threading.main_thread().ident))
+    while frame is not None:
+        if frame.f_code.co_name == "run" and hasattr(type(frame.f_locals.get("self")), "_queue_task"):
+            yield frame.f_locals["self"]
+        frame = frame.f_back
 
 
 def _free(queue: t.Any) -> None:
