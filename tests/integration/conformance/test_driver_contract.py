@@ -26,9 +26,9 @@ def test_a_view_says_what_stands_and_changes_nothing(case: Case) -> None:
 
 @on_every_world()
 def test_the_second_call_changes_and_writes_nothing(case: Case) -> None:
-    assert case.move(SPLIT, fence=2)["changed"] is True
+    assert case.move(case.world.part, fence=2)["changed"] is True
     with case.world.nothing_written():
-        again = case.move(SPLIT, fence=2)
+        again = case.move(case.world.part, fence=2)
     assert (again["changed"], again["diff"]) == (False, [])
     assert again["before"] == again["after"]
 
@@ -54,7 +54,7 @@ def test_what_was_expected_is_checked_before_anything_is_written(case: Case) -> 
         case.move(SPLIT, expect={"blue": 90, "green": 10})
 
 
-@on_every_world()
+@on_every_world("SPLITS")
 def test_one_of_several_expected_weights_is_enough(case: Case) -> None:
     assert case.move(SPLIT, expect=[GREEN, BLUE, {"blue": 90, "green": 10}])["weights"] == SPLIT
     sentence = "expected blue 0 / green 100 or blue 100 / green 0"
@@ -75,7 +75,7 @@ def test_undo_puts_back_every_byte(case: Case) -> None:
 @on_every_world(where=[HERE])
 def test_what_belongs_to_others_stays_byte_for_byte(case: Case) -> None:
     before = case.world.foreign()
-    for number, weights in enumerate((SPLIT, GREEN, BLUE)):
+    for number, weights in enumerate((case.world.part, BLUE, GREEN)):
         case.move(weights, fence=number + 2)
         assert case.world.foreign() == before
 
@@ -95,17 +95,18 @@ def test_weights_that_are_none_are_refused_by_name(case: Case) -> None:
 @on_every_world("KNOWS_HEALTH")
 def test_a_slot_that_is_down_gets_no_requests_unless_forced(case: Case) -> None:
     case.world.take_down("green")
-    sentence = r"green has no healthy server and would get 40 % .*; nothing was written"
+    part = case.world.part
+    sentence = rf"green has no healthy server and would get {part['green']} % .*; nothing was written"
     with case.world.nothing_written(), pytest.raises(Refused, match=sentence):
-        case.move(SPLIT)
-    assert case.move(SPLIT, force=True)["weights"] == SPLIT
+        case.move(part)
+    assert case.move(part, force=True)["weights"] == part
 
 
 @on_every_world("KNOWS_HEALTH", where=[HERE])
 def test_a_slot_that_is_down_can_lose_its_requests(case: Case) -> None:
-    case.move(SPLIT)
+    case.move(case.world.part)
     case.world.take_down("green")
-    assert case.move(BLUE, expect=SPLIT)["weights"] == BLUE
+    assert case.move(BLUE, expect=case.world.part)["weights"] == BLUE
 
 
 def mixed(world: type[World]) -> t.Iterable[str]:
@@ -136,32 +137,34 @@ def test_a_state_that_is_not_ours_is_seen_and_can_be_forced(case: Case, kind: st
     make(case.world)
     assert case.observe()["trouble"]
     foreign = case.world.foreign()
-    result = case.move(SPLIT, force=True, fence=7)
-    assert (result["changed"], result["after"]["weights"], result["after"]["trouble"]) == (True, SPLIT, "")
+    part = case.world.part
+    result = case.move(part, force=True, fence=7)
+    assert (result["changed"], result["after"]["weights"], result["after"]["trouble"]) == (True, part, "")
     assert case.world.foreign() == foreign
-    assert set(case.world.asked(60)) == {"blue", "green"}
+    assert set(case.world.asked(60)) == {slot for slot in part if part[slot]}
 
 
 @on_every_world("FENCES")
 def test_a_smaller_fence_is_refused(case: Case) -> None:
-    case.move(SPLIT, fence=7)
+    case.move(case.world.part, fence=7)
     sentence = r"a newer writer was here \(fence 7, ours 6\); nothing written"
     with case.world.nothing_written(), pytest.raises(Refused, match=sentence):
-        case.move(BLUE, expect=SPLIT, fence=6)
+        case.move(BLUE, expect=case.world.part, fence=6)
 
 
 @on_every_world("FENCES")
 def test_a_late_write_that_expects_what_a_restore_put_back_is_refused(case: Case) -> None:
-    case.move(SPLIT, expect=BLUE, fence=2)
-    case.move(BLUE, expect=[SPLIT, BLUE], fence=3)
+    part = case.world.part
+    case.move(part, expect=BLUE, fence=2)
+    case.move(BLUE, expect=[part, BLUE], fence=3)
     # The step that was in flight all the while: what it expects stands again.
     with case.world.nothing_written(), pytest.raises(Refused, match="a newer writer was here"):
-        case.move(SPLIT, expect=BLUE, fence=2)
+        case.move(part, expect=BLUE, fence=2)
 
 
 @on_every_world("FENCES")
 def test_of_two_writers_at_once_one_wins_and_the_other_writes_nothing(case: Case) -> None:
-    wanted = {2: SPLIT, 3: GREEN}
+    wanted = {2: case.world.part, 3: GREEN}
     outcomes: dict[int, t.Any] = {}
     start = threading.Barrier(len(wanted))
 
@@ -231,7 +234,7 @@ def test_what_the_system_refuses_is_an_error_in_its_own_words_and_nothing_stays_
     assert "\n" not in str(refused.value)
 
 
-@on_every_world()
+@on_every_world("SPLITS")
 def test_of_several_balancers_the_first_that_refuses_has_the_others_put_back(
     case: Case, addresses: dict[str, str]
 ) -> None:
@@ -247,9 +250,9 @@ def test_of_several_balancers_the_first_that_refuses_has_the_others_put_back(
 @on_every_world(where=[HERE])
 def test_balancers_that_disagree_are_named(case: Case, addresses: dict[str, str]) -> None:
     with running(type(case.world)(case.world.folder.parent / "b", addresses)) as other:
-        other.balancer().move({"weights": SPLIT})
+        other.balancer().move({"weights": case.world.part})
         sight = Balancers([case.balancer(), case.balancer(other, machine="lb2")]).observe()
     assert sight.weights is None
     assert "the balancers disagree" in sight.trouble
     assert "lb1 has blue 100 / green 0" in sight.trouble
-    assert "lb2 has blue 60 / green 40" in sight.trouble
+    assert f"lb2 has {parse(case.world.part)}" in sight.trouble

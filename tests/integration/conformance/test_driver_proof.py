@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 import typing as t
 from collections.abc import Callable
@@ -59,11 +60,12 @@ def uncounted(sight: Sight) -> Sight:
 
 @here
 def test_what_followed_is_verified_by_the_header_alone(case: Case) -> None:
-    case.move(SPLIT)
-    seen = proof(case, SPLIT, BLUE, case.world.door(), counters=False)
+    part = case.world.part
+    case.move(part)
+    seen = proof(case, part, BLUE, case.world.door(), counters=False)
     assert seen.verdict == "verified", seen
     assert "probes: " in seen.msg
-    assert "asked blue 60 / green 40" in seen.msg
+    assert f"asked {parse(part)}" in seen.msg
 
 
 @counting
@@ -77,6 +79,7 @@ def test_what_followed_is_verified_by_the_counters_alone(case: Case) -> None:
 @here
 @pytest.mark.parametrize("weights", [SPLIT, GREEN], ids=["split", "all"])
 def test_a_system_that_takes_weights_and_does_not_follow_is_refuted_by_the_header(case: Case, weights: Weights) -> None:
+    weights = weights if case.world.SPLITS else GREEN
     case.world.lie()
     assert case.move(weights)["after"]["weights"] == weights, "it takes them"
     seen = proof(case, weights, BLUE, case.world.door(), counters=False, patience=0.8)
@@ -99,10 +102,10 @@ def test_a_system_that_takes_weights_and_does_not_follow_is_refuted_by_the_count
 
 @here
 def test_without_requests_and_without_a_front_door_nothing_is_claimed(case: Case) -> None:
-    case.move(SPLIT)
-    seen = proof(case, SPLIT, BLUE, None)
+    case.move(case.world.part)
+    seen = proof(case, case.world.part, BLUE, None)
     assert seen.verdict == "unverifiable"
-    assert seen.msg == "no requests seen; about 11 requests would tell"
+    assert re.fullmatch("no requests seen; about [0-9]+ requests would tell", seen.msg), seen
 
 
 @loaded

@@ -56,7 +56,7 @@ class Clients:
 def test_get_and_post_on_kept_connections_lose_nothing_over_many_moves(case: Case) -> None:
     with Clients(case.world) as clients:
         for number in range(case.world.MOVES):
-            case.move((GREEN, SPLIT, BLUE)[number % 3], fence=number + 2)
+            case.move((GREEN, case.world.part, BLUE)[number % 3], fence=number + 2)
             time.sleep(0.05)
     counts = clients.counts
     assert sum(counts["dropped_by_kind"].values()) == 0, counts["first_dropped"]
@@ -65,7 +65,7 @@ def test_get_and_post_on_kept_connections_lose_nothing_over_many_moves(case: Cas
     assert min(counts["revisions"][revision]["requests"] for revision in REVISIONS.values()) > 50
 
 
-@on_every_world(where=[HERE])
+@on_every_world("SPLITS", where=[HERE])
 def test_each_slot_gets_its_share(case: Case) -> None:
     for green in (5, 40):
         case.move({"blue": 100 - green, "green": green})
@@ -74,7 +74,7 @@ def test_each_slot_gets_its_share(case: Case) -> None:
         assert judge(100 - green, 100, seen["blue"], 600) == "verified", seen
 
 
-@on_every_world("LOADS", where=[HERE])
+@on_every_world("LOADS", "PREVIEWS", where=[HERE])
 def test_a_header_or_a_cookie_reaches_either_slot_and_does_not_count_as_weight(case: Case) -> None:
     counts = case.observe()["slots"]
     for slot in SLOTS:

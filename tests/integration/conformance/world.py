@@ -56,6 +56,8 @@ class World(abc.ABC):
     REFUSES = True  # whether the system itself can refuse a write
     LOSSLESS = True  # whether it promises that a switch loses no request
     MOVES = 30  # over how many moves it is held to that
+    SPLITS = True  # whether a slot can have a part of the requests
+    PREVIEWS = True  # whether a header or cookie of a request names its slot
 
     # What makes a state that is none of ours, and how the sentence names it.
     MIXED: t.ClassVar[Mapping[str, tuple[Callable[[t.Any], None], str]]]
@@ -124,6 +126,11 @@ class World(abc.ABC):
         raise NotImplementedError
 
     # What follows is the same for every system.
+
+    @property
+    def part(self) -> Weights:
+        """Weights that differ from those of the start, with a part for each slot where that is possible."""
+        return SPLIT if self.SPLITS else GREEN
 
     def fence(self, number: int) -> int:
         """Return what is read back of a fence that was given with a write."""

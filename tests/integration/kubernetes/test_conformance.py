@@ -15,11 +15,22 @@ from tests.integration.conformance.cases import Case, elsewhere
 from tests.integration.conformance.conftest import addresses, folder
 from tests.integration.conformance.world import running
 from tests.integration.conformance.worlds.kubernetes import Istio
+from tests.integration.conformance.worlds.kubernetes_pods import Gateway, Pods, Service, WithPods
 from tests.lab.kubernetes.cluster import Cluster
 
 __all__ = ["addresses", "folder"]
 
-WORLDS = [Istio]
+WORLDS = [Istio, Gateway, Service]
+
+
+@pytest.fixture(scope="session")
+def pods(node: Cluster) -> Iterator[Pods]:
+    """A pod for each slot, for all cases that want any."""
+    running = Pods(node)
+    try:
+        yield running.start()
+    finally:
+        running.stop()
 
 
 @pytest.fixture
@@ -28,6 +39,9 @@ def case(
 ) -> Iterator[Case]:
     world, _place = request.param
     facts = {"cluster": cluster, "namespace": namespace, "mesh": request.getfixturevalue("mesh")}
+    if issubclass(world, WithPods):
+        pods = request.getfixturevalue("pods")
+        facts |= {"pods": pods, "namespace": pods.namespace}
     with running(type(world.__name__, (world,), facts)(folder / "a", addresses)) as started:
         yield Case(started, None, None)
 

@@ -8,6 +8,7 @@ The application runs on loopback, which no EndpointSlice may name: a ServiceEntr
 
 from __future__ import annotations
 
+import json
 import time
 import typing as t
 import urllib.error
@@ -63,6 +64,14 @@ def test_weights_that_envoy_refuses_are_taken_by_the_api_and_move_nothing(
     cluster.api.patch(_route(namespace), _weights(0, 0), "json")
     assert _until(lambda: mesh.refused() > before, 10)
     assert {_slot(mesh, shop) for _request in range(20)} == {"blue"}
+
+
+def test_the_ingress_listens_on_loopback_only(mesh: Mesh) -> None:
+    with urllib.request.urlopen(f"{mesh.admin}/listeners?format=json", timeout=5) as answer:
+        listeners = json.load(answer)["listener_statuses"]
+    addresses = [one["local_address"]["socket_address"] for one in listeners]
+    assert [one["address"] for one in addresses] == ["127.0.0.1", "127.0.0.1"]
+    assert {f"http://127.0.0.1:{one['port_value']}" for one in addresses} == {mesh.url, mesh.gateway_url}
 
 
 def _route(namespace: str) -> str:

@@ -20,14 +20,16 @@ PATCHES = {
     "json": "application/json-patch+json",
     "merge": "application/merge-patch+json",
 }
-# Where objects of a kind lie that the lab itself writes; {0} is the namespace.
+# Where objects of a kind lie that the lab itself writes; {0} is the namespace, {1} the API where a kind has several.
 _PLACES = {
     "ConfigMap": "/api/v1/namespaces/{0}/configmaps",
     "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
     "Deployment": "/apis/apps/v1/namespaces/{0}/deployments",
     "DestinationRule": "/apis/networking.istio.io/v1/namespaces/{0}/destinationrules",
     "EndpointSlice": "/apis/discovery.k8s.io/v1/namespaces/{0}/endpointslices",
-    "Gateway": "/apis/networking.istio.io/v1/namespaces/{0}/gateways",
+    "EnvoyFilter": "/apis/networking.istio.io/v1alpha3/namespaces/{0}/envoyfilters",
+    "Gateway": "/apis/{1}/namespaces/{0}/gateways",
+    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{0}/httproutes",
     "Pod": "/api/v1/namespaces/{0}/pods",
     "Service": "/api/v1/namespaces/{0}/services",
     "ServiceEntry": "/apis/networking.istio.io/v1/namespaces/{0}/serviceentries",
@@ -94,7 +96,7 @@ class Api:
 
     def apply(self, body: dict[str, t.Any], namespace: str = "") -> t.Any:
         """Apply an object of a kind that the lab knows, by server-side apply, and return it."""
-        place = _PLACES[body["kind"]].format(namespace)
+        place = _PLACES[body["kind"]].format(namespace, body["apiVersion"])
         wanted = json.dumps(body).encode()
         return self.patch(f"{place}/{body['metadata']['name']}", wanted, "apply", fieldManager="lab", force="true")
 

@@ -1,7 +1,10 @@
 # Copyright (c) 2026 The zerodowntime.bluegreen project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Istio over a control plane of the lab: a real istiod, and a real Envoy as the ingress on 127.0.0.1. No root."""
+"""Istio over a control plane of the lab: a real istiod, and a real Envoy as the ingress on 127.0.0.1. No root.
+
+Envoy serves two gateways, each at a port of its own: one of Istio, for VirtualServices, and one of the Gateway API.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ from tests.lab.kubernetes.server import Server, free_port, until
 
 NAMESPACE = "istio-system"
 GATEWAY = f"{NAMESPACE}/ingress"
+# What an HTTPRoute names as its parent.
+PARENT = {"name": "public", "namespace": NAMESPACE}
+# The labels of the ingress, by which Services and gateways find it.
+LABELS = {"istio": "ingressgateway"}
 # What only Istio's own Envoy understands is left out, so that a stock one takes everything.
 ISTIOD = {
     "PILOT_ENABLE_METADATA_EXCHANGE": "false",
@@ -32,13 +39,16 @@ def missing() -> str | None:
 
 
 class Mesh:
-    """One istiod and one Envoy, from C(start) to C(stop). VirtualServices name C(GATEWAY) to be served at C(url)."""
+    """One istiod and one Envoy, from C(start) to C(stop). VirtualServices name C(GATEWAY) to be served at C(url).
+
+    Routes of the Gateway API name C(PARENT) to be served at C(gateway_url).
+    """
 
     def __init__(self, cluster: ControlPlane) -> None:
         self._cluster = cluster
         self.folder = cluster.folder / "mesh"
         self.folder.mkdir()
-        self._port, self._admin, self._discovery = free_port(), free_port(), free_port()
+        self._port, self._public, self._admin, self._discovery = (free_port() for _number in range(4))
         self.istiod = self._istiod()
         self.envoy = self._envoy()
 
@@ -46,6 +56,11 @@ class Mesh:
     def url(self) -> str:
         """Where the ingress listens."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the ingress listens for routes of the Gateway API."""
+        return f"http://127.0.0.1:{self._public}"
 
     @property
     def admin(self) -> str:
@@ -57,9 +72,10 @@ class Mesh:
         try:
             self._cluster.api.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
             self.istiod.start(lambda: _answers(f"{self._ready}/ready"))
-            self._cluster.api.apply(self._gateway(), NAMESPACE)
+            for body in (self._gateway(), self._service(), self._public_gateway(), self._loopback()):
+                self._cluster.api.apply(body, NAMESPACE)
             self.envoy.start(lambda: _answers(f"{self.admin}/ready"))
-            if not until(lambda: self._config("listeners"), 15):
+            if not until(lambda: len(self._config("listeners")) == 2, 15):
                 raise RuntimeError(f"Envoy got no listener from istiod: {self.istiod.last_words()}")
         except BaseException:
             self.stop()
@@ -132,7 +148,7 @@ class Mesh:
                     "NAMESPACE": NAMESPACE,
                     "CLUSTER_ID": ISTIOD["CLUSTER_ID"],
                     "ISTIO_VERSION": "1.31.0",
-                    "LABELS": {"istio": "ingressgateway"},
+                    "LABELS": LABELS,
                 },
             },
             "admin": {"address": _address(self._admin)},
@@ -156,7 +172,48 @@ class Mesh:
             "apiVersion": "networking.istio.io/v1",
             "kind": "Gateway",
             "metadata": {"name": GATEWAY.partition("/")[2]},
-            "spec": {"selector": {"istio": "ingressgateway"}, "servers": [server]},
+            "spec": {"selector": LABELS, "servers": [server]},
+        }
+
+    def _service(self) -> dict[str, t.Any]:
+        # A Gateway of the Gateway API finds its proxies by the Service in its address; no pod has to be behind it.
+        ports = [
+            {"name": f"http-{name}", "port": port, "targetPort": port}
+            for name, port in (("istio", self._port), ("public", self._public))
+        ]
+        return {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "ingress"},
+            "spec": {"selector": LABELS, "ports": ports},
+        }
+
+    def _public_gateway(self) -> dict[str, t.Any]:
+        listener = {"name": "http", "port": self._public, "protocol": "HTTP"}
+        address = {"type": "Hostname", "value": f"ingress.{NAMESPACE}.svc.cluster.local"}
+        return {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "Gateway",
+            "metadata": {"name": PARENT["name"]},
+            "spec": {
+                "gatewayClassName": "istio",
+                "addresses": [address],
+                "listeners": [{**listener, "allowedRoutes": {"namespaces": {"from": "All"}}}],
+            },
+        }
+
+    def _loopback(self) -> dict[str, t.Any]:
+        # Gateway API has no word for the address to listen on, and Istio takes all of the machine's.
+        patch = {
+            "applyTo": "LISTENER",
+            "match": {"context": "GATEWAY", "listener": {"portNumber": self._public}},
+            "patch": {"operation": "MERGE", "value": {"address": _address(self._public)}},
+        }
+        return {
+            "apiVersion": "networking.istio.io/v1alpha3",
+            "kind": "EnvoyFilter",
+            "metadata": {"name": "loopback"},
+            "spec": {"configPatches": [patch]},
         }
 
 
