@@ -157,6 +157,7 @@ class Shift:
         self._asked_at = float("-inf")
         self._blind_since: t.Optional[float] = None
         self._fenced = ""
+        self._owed: t.Optional[dict[str, t.Any]] = None
         self._paused = self._promoted = False
         self._committing = False
         self._said_at = world.monotonic()
@@ -318,11 +319,10 @@ class Shift:
     def _verdict(self, verdict: Verdict) -> bool:
         """Return whether the step is done. Raises Back on a fail."""
         if verdict.status == "fail":
-            self._note_quietly({"kind": "verdict", "status": "fail", "msg": verdict.msg})
-            raise Back("gate", verdict.msg)
+            raise self._judged(verdict)
         if verdict.status in ("inconclusive", "error"):
             if self.order.on_inconclusive == "rollback":
-                raise Back("gate", verdict.msg)
+                raise self._judged(verdict)
             if self.order.on_inconclusive != "promote":
                 return False
         if verdict.status == "running":
@@ -330,6 +330,11 @@ class Shift:
         self._note_quietly({"kind": "verdict", "status": verdict.status, "msg": verdict.msg})
         self._say(verdict.msg)
         return True
+
+    def _judged(self, verdict: Verdict) -> Back:
+        """Return what ends the release; the verdict is journaled when the traffic is back."""
+        self._owed = {"kind": "verdict", "status": verdict.status, "msg": verdict.msg}
+        return Back("gate", verdict.msg)
 
     def _bake(self) -> None:
         """Stay at 100 % for C(bake_time) with the gate still on. Raises Back."""
@@ -518,6 +523,7 @@ class Shift:
         else:
             took = f"{self.report.restore_seconds * 1000:.0f} ms"
             self._say(f"{msg}: traffic is back on {self.order.recorded} after {took}")
+        self._note_owed()
         self._note_quietly(
             {"kind": "restored", "reason": reason, "msg": msg, "weights": self.order.recorded.plain()},
             {"phase": "Healthy", "outcome": outcome, "confirmed": self.order.recorded.plain()},
@@ -591,6 +597,7 @@ class Shift:
         self.report.weights = self.confirmed.plain() if promoted else None
         self.report.msg = msg
         self._say(msg)
+        self._note_owed()
         if not promoted:
             self._note_quietly({"kind": "phase", "phase": "Degraded", "msg": msg}, {"phase": "Degraded"})
 
@@ -638,6 +645,11 @@ class Shift:
 
     def _note_quietly(self, entry: dict[str, t.Any], changes: t.Optional[dict[str, t.Any]] = None) -> None:
         self._ask_journal("note", entry=entry, changes=changes or {})
+
+    def _note_owed(self) -> None:
+        if self._owed:
+            self._note_quietly(self._owed)
+            self._owed = None
 
     def _say(self, line: str) -> None:
         self._said_at = self.world.monotonic()

@@ -148,6 +148,23 @@ def test_a_failing_gate_puts_the_recorded_traffic_back_with_the_fence_of_a_resto
     assert (shop.release["phase"], shop.release["outcome"]) == ("Healthy", "RolledBack")
 
 
+@pytest.mark.parametrize(("said", "on_inconclusive"), [("fail", "hold"), ("inconclusive", "rollback")])
+def test_a_verdict_that_ends_the_release_is_journaled_when_the_traffic_is_back(
+    bench: t.Any, said: str, on_inconclusive: str
+) -> None:
+    shop = bench(on_inconclusive=on_inconclusive)
+    shop.world.judge = Says(w50=said)
+    at: list[Weights] = []
+    journal = shop._journal
+    shop.world.journal = lambda verb, **arguments: (
+        at.append(shop.driver.weights) if arguments.get("entry", {}).get("kind") == "verdict" else None,
+        journal(verb, **arguments),
+    )[1]
+    assert shop.run().reason == "gate"
+    assert at == [Weights(90, 10), STABLE]
+    assert [entry["status"] for entry in shop.release["entries"] if entry["kind"] == "verdict"] == ["pass", said]
+
+
 def test_a_late_forward_write_after_the_restore_is_refused(bench: t.Any) -> None:
     shop = bench()
     shop.world.judge = Says(w10="fail")
