@@ -18,6 +18,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action imp
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._traffic_port import open_balancers
 
 POLL = 0.25
+GROWTH = 1.3
 PROGRESS = 2.0
 UNKNOWN = "the balancer does not count the requests in flight"
 
@@ -49,10 +50,13 @@ class ActionModule(ReleaseAction):
         look = _drained if params["until"] == "drained" else _ready
         pulse = _pulse.Pulse(self, params, task_vars)
         started = said = time.monotonic()
+        pause = longest = POLL
         while True:
             pulse.check()
             try:
-                done, line = look(balancers.observe(), params["slot"], params["servers"])
+                sight = balancers.observe()
+                longest = max(POLL, sight.pause)
+                done, line = look(sight, params["slot"], params["servers"])
             except Lost as error:
                 done, line = False, str(error)
             elapsed = time.monotonic() - started
@@ -65,7 +69,8 @@ class ActionModule(ReleaseAction):
                 said = time.monotonic()
                 left = at_least - elapsed if done else deadline - elapsed
                 self.say(f"{line}, {'staying' if done else 'waiting'} for {text(max(0.0, left))} at most")
-            time.sleep(POLL)
+            time.sleep(max(0.0, min(pause, (at_least if done else deadline) - elapsed)))
+            pause = min(longest, pause * GROWTH)
 
     def _late(self, params: dict[str, t.Any], line: str, elapsed: float) -> dict[str, t.Any]:
         if params["until"] == "ready":

@@ -78,7 +78,8 @@ requirements:
 options:
   listener_arn:
     description:
-      - The listener whose default action forwards to the slots, or, with O(priority), the listener of a rule.
+      - The listener whose default action forwards to the slots, or, with O(priority) or O(conditions), the listener
+        of a rule.
       - Exactly one of O(listener_arn), O(rule_arn) and O(load_balancer) is given.
     type: str
   load_balancer:
@@ -93,6 +94,13 @@ options:
   priority:
     description: The priority of that rule, with O(listener_arn) or O(load_balancer), instead of O(rule_arn).
     type: int
+  conditions:
+    description:
+      - All conditions of that rule, with O(listener_arn) or O(load_balancer), instead of O(rule_arn) or O(priority).
+      - By field, C(host-header), C(path-pattern), C(http-request-method) and C(source-ip) with a value or a list of
+        them, C(http-header) and C(query-string) with such values by name, as in
+        C({host-header: shop.example.com, http-header: {X-Shop: [eu, uk]}}).
+    type: dict
   slots:
     description: The target group of each slot, by name or ARN. Both are permanent.
     type: dict

@@ -35,6 +35,10 @@ class Balancer(abc.ABC):
     def move(self, params: t.Mapping[str, t.Any], lease: Lease = None) -> Result:
         """Move traffic and return the result. Raises Refused, Lost or ReleaseError."""
 
+    def owned(self) -> list[dict[str, t.Any]]:
+        """Return what this collection has made there, as plain values. Raises ReleaseError or Lost."""
+        return []
+
 
 @dataclass(frozen=True)
 class Sight:
@@ -64,6 +68,16 @@ class Sight:
         return any(view["facts"].get("counted") == "at the end" for view in self.views.values())
 
     @property
+    def age(self) -> float:
+        """Return how old the oldest part of this is, in seconds: a driver may keep what is dear to ask for."""
+        return max(float(view["facts"].get("age", 0.0)) for view in self.views.values())
+
+    @property
+    def pause(self) -> float:
+        """Return how many seconds apart a wait looks, where a system counts the calls that it gets; else 0."""
+        return max(float(view["facts"].get("pause", 0.0)) for view in self.views.values())
+
+    @property
     def fence(self) -> int:
         """Return the highest fence that stands anywhere."""
         return max(int(view["fence"]) for view in self.views.values())
@@ -89,6 +103,10 @@ class Balancers:
         if failed:
             raise failed[0]
         return together(t.cast("dict[str, Result]", views))
+
+    def owned(self) -> list[dict[str, t.Any]]:
+        """Return what this collection has made at each balancer, with the balancer's name as C(at)."""
+        return [{"at": balancer.name, **thing} for balancer in self.members for thing in balancer.owned()]
 
     def forward(
         self,

@@ -10,9 +10,11 @@ that was broken off is waited for before anything else is done (C(_Call)), and t
 from __future__ import annotations
 
 import threading
+import time
 import typing as t
 from collections import Counter
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._aws import conditions
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._aws.forward import read, written
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._aws.session import AUTH_SPEC, Service
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
@@ -21,6 +23,11 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors imp
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic import Driver, Slot, View
 
 Item = dict[str, t.Any]
+
+# AWS counts the calls of an account. A wait looks no oftener than this, in seconds,
+PAUSE = 1.5
+# and looks that follow each other more closely, as those around a write, share what was seen of the targets' health.
+HEALTH = 1.0
 
 
 class ALBTraffic(Driver):
@@ -34,6 +41,7 @@ class ALBTraffic(Driver):
         "port": {"type": "int"},
         "rule_arn": {"type": "str"},
         "priority": {"type": "int"},
+        "conditions": {"type": "dict"},
         "slots": {
             "type": "dict",
             "required": True,
@@ -52,14 +60,18 @@ class ALBTraffic(Driver):
             )
         if bool(options.get("load_balancer")) != bool(options.get("port")):
             raise ReleaseError("alb_traffic: load_balancer and port go together")
-        if options.get("rule_arn") and options.get("priority"):
-            raise ReleaseError("alb_traffic: rule_arn names the rule already, without priority")
+        rules = [name for name in ("rule_arn", "priority", "conditions") if options.get(name)]
+        if len(rules) > 1:
+            raise ReleaseError(f"alb_traffic: {rules[0]} names the rule already, without {rules[1]}")
+        self._asked = conditions.asked(options.get("conditions") or {})
         if self.slots["blue"] == self.slots["green"]:
             raise ReleaseError(f"alb_traffic: both slots are the target group {self.slots['blue']}")
         self.elb = Service(options, "elbv2")
         self._arn = str(options.get("rule_arn") or "")
         self._groups: dict[str, str] = {}
         self._settings: dict[str, Item] = {}
+        self._seen: dict[str, tuple[float, list[Item]]] = {}
+        self._stands: list[Item] = []
         self._in_flight: t.Optional[_Call] = None
 
     def identity(self) -> str:
@@ -70,11 +82,15 @@ class ALBTraffic(Driver):
             # It may still be carried out: what is read before its end means nothing.
             self._in_flight.settle()
             self._in_flight = None
-        groups = self._group_arns()
-        found = read(self._actions(), groups)
+        groups, began = self._group_arns(), time.monotonic()
         health = {slot: self._health(groups[slot]) for slot in SLOTS}
+        # Last, so that next to nothing lies between what is compared and a write that follows.
+        self._stands = self._actions()
+        found = read(self._stands, groups)
         facts = {
             "fence": "none",
+            "pause": PAUSE,
+            "age": max(0.0, began - min(at for at, _targets in self._seen.values())),
             "groups": groups,
             "stickiness": found.stickiness,
             "in_front": found.in_front,
@@ -97,7 +113,7 @@ class ALBTraffic(Driver):
 
     def write(self, view: View, weights: Weights, fence: int) -> None:
         arn = self._object()
-        actions = written(self._actions(), self._group_arns(), weights)
+        actions = written(self._stands, self._group_arns(), weights)
         what = (
             {"RuleArn": arn, "Actions": actions} if _is_rule(arn) else {"ListenerArn": arn, "DefaultActions": actions}
         )
@@ -121,8 +137,7 @@ class ALBTraffic(Driver):
         """Return the ARN of the rule or listener, looked up once."""
         if not self._arn:
             listener = str(self.options.get("listener_arn") or "") or self._listener()
-            priority = self.options.get("priority")
-            self._arn = self._rule(listener, str(priority)) if priority else listener
+            self._arn = self._rule(listener) if self.options.get("priority") or self._asked else listener
         return self._arn
 
     def _listener(self) -> str:
@@ -137,13 +152,27 @@ class ALBTraffic(Driver):
         ports = ", ".join(str(listener["Port"]) for listener in listeners) or "none"
         raise ReleaseError(f"the load balancer {name} has no listener on port {port}; it has {ports}")
 
-    def _rule(self, listener: str, priority: str) -> str:
-        rules = self.elb.pages("describe_rules", "Rules", ListenerArn=listener)
-        for rule in rules:
-            if rule["Priority"] == priority:
-                return str(rule["RuleArn"])
-        there = ", ".join(rule["Priority"] for rule in rules if not rule.get("IsDefault")) or "none"
-        raise ReleaseError(f"{listener} has no rule with priority {priority}; it has {there}")
+    def _rule(self, listener: str) -> str:
+        """Return the rule with the priority, or with just the conditions, that were asked for."""
+        rules = [
+            rule
+            for rule in self.elb.pages("describe_rules", "Rules", ListenerArn=listener)
+            if not rule.get("IsDefault")
+        ]
+        if not self._asked:
+            wanted = f"priority {self.options['priority']}"
+            found = [rule for rule in rules if rule["Priority"] == str(self.options["priority"])]
+            there = ", ".join(rule["Priority"] for rule in rules)
+        else:
+            wanted = f"the conditions {conditions.text(self._asked)}"
+            found = [rule for rule in rules if conditions.described(rule["Conditions"]) == self._asked]
+            there = "; ".join(conditions.text(conditions.described(rule["Conditions"])) for rule in rules)
+        if len(found) > 1:
+            priorities = " and ".join(rule["Priority"] for rule in found)
+            raise ReleaseError(f"{listener} has rules with {wanted} at the priorities {priorities}: name one of them")
+        if not found:
+            raise ReleaseError(f"{listener} has no rule with {wanted}; it has {there or 'none'}")
+        return str(found[0]["RuleArn"])
 
     def _group_arns(self) -> dict[str, str]:
         """Return the ARN of each slot's target group; names are looked up once."""
@@ -158,8 +187,13 @@ class ALBTraffic(Driver):
         return self._groups
 
     def _health(self, group: str) -> list[Item]:
-        answer = self.elb.call("describe_target_health", TargetGroupArn=group)
-        return t.cast("list[Item]", answer["TargetHealthDescriptions"])
+        """Return the targets of a group with their health, as it was at most HEALTH seconds ago."""
+        now = time.monotonic()
+        seen = self._seen.get(group)
+        if seen is None or now - seen[0] > HEALTH:
+            answer = self.elb.call("describe_target_health", TargetGroupArn=group)
+            seen = self._seen[group] = (now, t.cast("list[Item]", answer["TargetHealthDescriptions"]))
+        return seen[1]
 
     def _attributes(self, group: str) -> Item:
         """Return how long a group's targets drain, in seconds, and its own stickiness; looked up once, nice to know."""

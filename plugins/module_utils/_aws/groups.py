@@ -128,9 +128,7 @@ def parse(raw: Raw) -> Group:
         version=str(template.get("Version") or "$Default"),
         target_groups=target_groups,
         # A warm pool's instances are no targets.
-        instances=tuple(
-            one for one in raw.get("Instances") or [] if not one["LifecycleState"].startswith("Warmed:")
-        ),
+        instances=tuple(one for one in raw.get("Instances") or [] if not one["LifecycleState"].startswith("Warmed:")),
         suspended=tuple(one["ProcessName"] for one in raw.get("SuspendedProcesses") or []),
         grace=float(raw.get("HealthCheckGracePeriod") or 0),
         kept=kept(tags.get(KEPT, "")),
