@@ -422,8 +422,9 @@ class Shift:
 
     def _watch(self) -> None:
         """Look at the balancers: nobody else's change, no slot with traffic down. Raises Back."""
-        if self.world.monotonic() - self._seen_at < TICK:
-            return  # the proof of this step has just looked
+        pause = self._sight.pause if self._sight else 0.0
+        if self.world.monotonic() - self._seen_at < max(TICK, pause):
+            return  # the proof of this step has just looked, or the system counts the calls that it gets
         try:
             sight = self._look(lease=True)
         except ReleaseError as error:
@@ -456,7 +457,7 @@ class Shift:
     def _see(self, sight: Sight) -> Sight:
         if self._sight is None or sight.weights in (self.confirmed, self.intended):
             self._pids = dict(sight.pids())
-        self._sight, self._seen_at = sight, self.world.monotonic()
+        self._sight, self._seen_at = sight, self.world.monotonic() - sight.age
         return sight
 
     _pids: t.Mapping[str, str] = {}

@@ -572,3 +572,29 @@ def test_what_somebody_else_sets_after_a_restore_is_left_alone(bench: t.Callable
     shop.clock.after(1.6, lambda: setattr(shop.driver, "weights", Weights(40, 60)))
     shop.run()
     assert shop.driver.weights == Weights(40, 60)
+
+
+def test_a_system_that_counts_its_calls_is_looked_at_no_oftener_than_it_asks(bench: t.Any) -> None:
+    shop = bench(steps=[100], bake_time=60.0)
+    shop.driver.facts["pause"] = 1.5
+    looked: list[float] = []
+    observe = shop.members[0].observe
+    shop.members[0].observe = lambda lease=None: (looked.append(shop.clock.now), observe(lease))[1]
+    assert shop.run().outcome == "Promoted"
+    in_bake = [at for at in looked if at - looked[0] < 59]
+    assert 59 / 2 <= len(in_bake) <= 59 / 1.5 + 1, "and still often enough to know the way back"
+
+
+def test_a_restore_does_not_act_on_health_that_a_driver_kept_too_long(bench: t.Any) -> None:
+    shop = bench(steps=[50, 100])
+    shop.driver.facts.update(pause=1.5, age=1.0)
+
+    def fail() -> str:
+        shop.clock.now += 1.2  # what was seen is younger than two seconds, what it rests on is not
+        shop.driver.up["blue"] = False
+        return "fail"
+
+    shop.world.judge = Says(w50=fail)
+    report = shop.run()
+    assert report.phase == "Degraded" and "blue, the way back, has no healthy server" in report.msg
+    assert shop.driver.weights == split("green", 50)
