@@ -30,6 +30,93 @@ options:
     type: dict
     required: true
     suboptions:
+      cloudwatch:
+        description:
+          - What an Application Load Balancer counts for each target group, from CloudWatch, its requests, the 5xx
+            answers of its targets, and those that the load balancer had to give itself because no target answered.
+            Needs the right C(cloudwatch:GetMetricData).
+          - CloudWatch has a minute one to three minutes after its end. So a verdict takes at least four minutes, and
+            each step of a release three or four. O(interval) is never shorter than O(source.cloudwatch.period).
+          - It counts C(errors), and its two parts, C(target_errors) and C(elb_errors), for those who name them in
+            O(metrics).
+          - The slots are the target groups, by ARN or by name (O(slots)). Where a release moves traffic by
+            M(zerodowntime.bluegreen.alb_traffic) V({}) is enough; account and load balancer are those of the traffic.
+        type: dict
+        suboptions:
+          load_balancer:
+            description:
+              - The load balancer, by name or ARN, or the ARN of a listener or rule of it. By default the one that both
+                target groups are behind, which needs the right C(elasticloadbalancing:DescribeTargetGroups).
+            type: str
+          edges:
+            description: An answer of a target that takes longer than one of these, in seconds, is slow.
+            type: list
+            elements: float
+            default: []
+          delay:
+            description:
+              - How long after its end a minute is believed to be whole. It grows by itself, up to ten minutes, when a
+                minute turns out to have been read too early.
+            type: str
+            default: 2m
+          period:
+            description: Seconds of one count. An ALB reports every 60 seconds; shorter ones are for a lab.
+            type: int
+            default: 60
+          profile:
+            description: The named profile of the AWS configuration files, instead of keys.
+            type: str
+            aliases: [aws_profile]
+          region:
+            description: The region.
+            type: str
+            aliases: [aws_region, ec2_region]
+          access_key:
+            description: The access key id; without any, what boto3 finds, such as the role of an instance.
+            type: str
+            aliases: [aws_access_key_id, aws_access_key, ec2_access_key]
+          secret_key:
+            description: The secret access key.
+            type: str
+            aliases: [aws_secret_access_key, aws_secret_key, ec2_secret_key]
+          session_token:
+            description: The token of temporary keys.
+            type: str
+            aliases: [aws_session_token, security_token, aws_security_token, access_token]
+          assume_role_arn:
+            description: A role to work in. Its keys are renewed by themselves.
+            type: str
+            aliases: [iam_role_arn]
+          assume_role_session_name:
+            description: The session name that CloudTrail shows for the assumed role.
+            type: str
+            default: zerodowntime
+          endpoint_url:
+            description: Another address than AWS's own for every call.
+            type: str
+            aliases: [aws_endpoint_url, ec2_url, s3_url]
+          aws_ca_bundle:
+            description: File with the certificates to trust.
+            type: path
+          validate_certs:
+            description: Whether the certificate of AWS is verified.
+            type: bool
+            default: true
+          aws_config:
+            description: Settings of botocore's client configuration, laid over our own.
+            type: dict
+          debug_botocore_endpoint_logs:
+            description: Taken so that C(module_defaults) of amazon.aws fit; it does nothing here.
+            type: bool
+            default: false
+          retries:
+            description: How often one call is tried, botocore's standard mode.
+            type: int
+            default: 3
+          timeout:
+            description: Seconds that one try of a call may take.
+            type: float
+            default: 10.0
       haproxy:
         description:
           - The balancers' own counters of requests and 5xx answers of each backend. They see what a crashed process
@@ -320,7 +407,8 @@ options:
   dispersion:
     description:
       - How much more than chance failures cluster; V(auto) learns it from two halves of the stable fleet in
-        O(lookback). By default V(auto).
+        O(lookback), and goes on during the rollout where the source tells the stable instances apart. By default
+        V(auto).
     type: raw
   dispersion_prior:
     description: The guess of it while the past has few failures. By default V(2).

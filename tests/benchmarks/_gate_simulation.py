@@ -18,12 +18,17 @@ INSTANCES = 9  # of the stable fleet; the canary is one more of the same size at
 
 
 class Counts(t.NamedTuple):
-    """One poll: requests and bad ones of the canary, then of the baseline."""
+    """One poll: requests and bad ones of the canary, of the baseline, and of one half of the baseline's instances."""
 
     canary: int
     canary_bad: int
     baseline: int
     baseline_bad: int
+    half: int = 0
+    half_bad: int = 0
+
+
+NOTHING = Counts(0, 0, 0, 0)
 
 
 def binomial(rng: random.Random, total: int, rate: float) -> int:
@@ -89,38 +94,62 @@ class Traffic:
 
     def polls(self, rng: random.Random, excess: float = 0.0) -> t.Iterator[Counts]:
         """Return the polls of a deployment whose canary fails C(excess) more often than the old version."""
-        canary_bad, baseline_bad = self.arm(rng, 1), self.arm(rng, INSTANCES)
+        canary_bad, halves = self.arm(rng, 1), self.halves(rng)
         for factor in self.factors(rng):
             rate = min(self.rate * factor, 0.6)
-            canary, baseline = self.numbers(rng, self.weight), self.numbers(rng, 1.0 - self.weight)
-            yield Counts(canary, canary_bad(canary, min(rate + excess, 1.0)), baseline, baseline_bad(baseline, rate))
+            canary = self.numbers(rng, self.weight)
+            (half, half_bad), (rest, rest_bad) = (
+                (requests, bad(requests, rate))
+                for part, bad in halves
+                for requests in [self.numbers(rng, (1.0 - self.weight) * part)]
+            )
+            yield Counts(
+                canary, canary_bad(canary, min(rate + excess, 1.0)), half + rest, half_bad + rest_bad, half, half_bad
+            )
+
+    def halves(self, rng: random.Random) -> list[tuple[float, t.Callable[[int, float], int]]]:
+        """Return two halves of the stable fleet: their part of its requests, and how they fail."""
+        return [(instances / INSTANCES, self.arm(rng, instances)) for instances in (4, 5)]
 
     def history(self, rng: random.Random, seconds: float = 1800.0, poll: float = POLL) -> list[Sample]:
-        """Return the past of two halves of the stable fleet."""
-        halves = [(4 / INSTANCES, self.arm(rng, 4)), (5 / INSTANCES, self.arm(rng, 5))]
+        """Return the past of two halves of the stable fleet, all the traffic theirs."""
+        halves = self.halves(rng)
         totals, samples, factors = [0, 0, 0, 0], [], self.factors(rng)
         for place in range(int(seconds / poll) + 1):
-            samples.append(sample(place * poll - seconds - POLL, *totals))
+            samples.append(sample(place * poll - seconds - POLL, Counts(*totals)))
             rate = min(self.rate * next(factors), 0.6)
             for half, (part, bad) in enumerate(halves):
-                requests = self.numbers(rng, (1.0 - self.weight) * part, poll)
+                requests = self.numbers(rng, part, poll)
                 totals[2 * half] += requests
                 totals[2 * half + 1] += bad(requests, rate)
         return samples
 
 
-def sample(at: float, canary: int, canary_bad: int, baseline: int, baseline_bad: int) -> Sample:
-    return Sample(at, Arm(baseline, {"errors": baseline_bad}), Arm(canary, {"errors": canary_bad}))
+def sample(at: float, counts: Counts) -> Sample:
+    """Return the reading of cumulative C(counts), with halves where one of them was counted."""
+    arms = [
+        Arm(requests, {"errors": bad})
+        for requests, bad in (
+            (counts.baseline, counts.baseline_bad),
+            (counts.canary, counts.canary_bad),
+            (counts.half, counts.half_bad),
+            (counts.baseline - counts.half, counts.baseline_bad - counts.half_bad),
+        )
+    ]
+    return Sample(at, arms[0], arms[1], (arms[2], arms[3]) if counts.half else None)
+
+
+def plus(counts: Counts, more: Counts) -> Counts:
+    return Counts(*(a + b for a, b in zip(counts, more, strict=True)))
 
 
 def cumulated(polls: t.Iterable[Counts], start: float = 0.0, poll: float = POLL) -> t.Iterator[Sample]:
     """Return the readings a source would give: a first one of zeros, then the sums."""
-    canary = canary_bad = baseline = baseline_bad = 0
-    yield sample(start, 0, 0, 0, 0)
+    totals = NOTHING
+    yield sample(start, totals)
     for place, counts in enumerate(polls, 1):
-        canary, canary_bad = canary + counts.canary, canary_bad + counts.canary_bad
-        baseline, baseline_bad = baseline + counts.baseline, baseline_bad + counts.baseline_bad
-        yield sample(start + poll * place, canary, canary_bad, baseline, baseline_bad)
+        totals = plus(totals, counts)
+        yield sample(start + poll * place, totals)
 
 
 class Rule(t.Protocol):
@@ -206,15 +235,15 @@ class Kayenta:
     """Like Kayenta: Mann-Whitney on the minutes' rates, 98 % confidence, allowedIncrease 1.25, all 5 minutes."""
 
     def __init__(self) -> None:
-        self._minute = Counts(0, 0, 0, 0)
+        self._minute = NOTHING
         self._canary: list[float] = []
         self._baseline: list[float] = []
 
     def add(self, at: float, counts: Counts) -> bool:
-        self._minute = Counts(*(a + b for a, b in zip(self._minute, counts, strict=True)))
+        self._minute = plus(self._minute, counts)
         if at % 60.0:
             return False
-        minute, self._minute = self._minute, Counts(0, 0, 0, 0)
+        minute, self._minute = self._minute, NOTHING
         if minute.canary and minute.baseline:
             self._canary.append(minute.canary_bad / minute.canary)
             self._baseline.append(minute.baseline_bad / minute.baseline)
@@ -321,10 +350,10 @@ def spoiled(rng: random.Random, good: Sample) -> Sample | None:
 
 def resets(rng: random.Random, polls: t.Iterable[Counts], chance: float) -> t.Iterator[Sample]:
     """Return readings whose counters restart now and then, each arm for itself."""
-    totals = [0, 0, 0, 0]
+    totals = NOTHING
     for place, counts in enumerate(polls):
         if rng.random() < chance:
-            arm = rng.choice((0, 2))
-            totals[arm : arm + 2] = [0, 0]
-        totals = [a + b for a, b in zip(totals, counts, strict=True)]
-        yield sample(POLL * place, *totals)
+            of = rng.choice(("canary", "baseline half"))
+            totals = totals._replace(**{name: 0 for name in Counts._fields if name.split("_")[0] in of.split()})
+        totals = plus(totals, counts)
+        yield sample(POLL * place, totals)

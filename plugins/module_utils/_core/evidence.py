@@ -19,6 +19,9 @@ MOST = 1e100  # capital is thrown away above; fair, and no overflow
 BETS = 8
 LARGEST = 0.97  # "everything fails"
 CERTAIN = 0.995
+# Bets on safety, by their way from "as good as the baseline" to the margin, and the capital each begins with: most
+# releases are as good.
+WAYS = {0.0: 0.6, 0.3: 0.25, 0.6: 0.15}
 ALMOST = 1.0 - 1e-9  # of a bound counts as the bound: rounding
 
 
@@ -58,19 +61,20 @@ class Capital:
     """The capital of one game: 1 at the start, spread over some bets, a reserve kept back for later ones.
 
     Bets are chosen from the past, and moving or discarding capital never makes it grow, so it stays a supermartingale.
-    C(phi) divides every gain and loss where requests fail in clusters (quasi-likelihood; by Jensen still fair).
+    The dispersion, phi >= 1 and known before the poll, divides every gain and loss where requests fail in clusters
+    (quasi-likelihood; by Jensen still fair).
     """
 
-    def __init__(self, bets: int, phi: float, reserve: float = 0.0) -> None:
+    def __init__(self, bets: t.Sequence[float], reserve: float = 0.0) -> None:
         self.total = 1.0
         self.since = NOTHING  # all polls since the capital last stood at its minimum: when the change began
-        self._bets, self._cash = [(1.0 - reserve) / bets] * bets, reserve
-        self._phi, self._lowest = phi, 1.0
+        self._bets, self._cash = [(1.0 - reserve) * part for part in bets], reserve
+        self._lowest = 1.0
 
-    def play(self, poll: Poll, logs: t.Sequence[float]) -> None:
-        """Multiply the bets by exp(logs), the log likelihood ratios of this poll."""
+    def play(self, poll: Poll, logs: t.Sequence[float], phi: float) -> None:
+        """Multiply the bets by exp(logs / phi), the logs the log likelihood ratios of this poll."""
         fresh = HAZARD * self._cash / len(self._bets)
-        self._bets = [(bet + fresh) * math.exp(min(log / self._phi, 200.0)) for bet, log in zip(self._bets, logs)]
+        self._bets = [(bet + fresh) * math.exp(min(log / phi, 200.0)) for bet, log in zip(self._bets, logs)]
         self._cash *= 1.0 - HAZARD
         self.total = self._cash + math.fsum(self._bets)
         self.keep(MOST)
@@ -109,22 +113,20 @@ class Harm:
     With C(past_limit) the null is canary rate <= C(past_limit) instead: there is no stable traffic beside it.
     """
 
-    def __init__(
-        self, phi: float, tolerance: float, floor: float, null_ratio: float, past_limit: t.Optional[float] = None
-    ) -> None:
+    def __init__(self, tolerance: float, floor: float, null_ratio: float, past_limit: t.Optional[float] = None) -> None:
         self.past_limit = past_limit
         self._tolerance, self._floor, self._null_ratio = tolerance, floor, null_ratio
-        self.capital = Capital(BETS, phi, RESERVE)
+        self.capital = Capital([1.0 / BETS] * BETS, RESERVE)
 
-    def add(self, poll: Poll, baseline: float) -> None:
+    def add(self, poll: Poll, baseline: float, phi: float = 1.0) -> None:
         """Bet on the poll; C(baseline) is the baseline's rate before it."""
         least = min(1.5 * max(self._floor, (self._tolerance - 1.0) * baseline), LARGEST)
         step = (LARGEST / least) ** (1.0 / (BETS - 1))
         excesses = [least * step**j for j in range(BETS)]
         if self.past_limit is not None:
-            self.capital.play(poll, [self._against_past(poll, excess) for excess in excesses])
+            self.capital.play(poll, [self._against_past(poll, excess) for excess in excesses], phi)
         elif poll.canary and poll.baseline:
-            self.capital.play(poll, [self._against_baseline(poll, baseline, excess) for excess in excesses])
+            self.capital.play(poll, [self._against_baseline(poll, baseline, excess) for excess in excesses], phi)
 
     def _against_baseline(self, poll: Poll, baseline: float, excess: float) -> float:
         canary, stable = poll.canary, poll.baseline
@@ -158,17 +160,16 @@ class Harm:
 class Limit:
     """Is the canary's rate over C(limit), whatever the baseline does? Null: rate <= limit."""
 
-    def __init__(self, phi: float, needed: float, limit: float) -> None:
+    def __init__(self, needed: float, limit: float) -> None:
         self.limit, self.needed = limit, needed
         self._bets = (min(3.0 * limit, 0.6), 0.5 + limit / 2.0, 0.98)
-        self.capital = Capital(len(self._bets), phi, RESERVE)
+        self.capital = Capital([1.0 / 3.0] * 3, RESERVE)
 
-    def add(self, poll: Poll) -> None:
+    def add(self, poll: Poll, phi: float = 1.0) -> None:
         bad, total, null = poll.canary_bad, poll.canary, self.limit
         if total:
-            self.capital.play(
-                poll, [log_likelihood_ratio(bad, total, null, bet) if bet > null else 0.0 for bet in self._bets]
-            )
+            logs = [log_likelihood_ratio(bad, total, null, bet) if bet > null else 0.0 for bet in self._bets]
+            self.capital.play(poll, logs, phi)
 
     def proven(self) -> bool:
         return self.capital.total >= self.needed
@@ -186,30 +187,30 @@ class Safe:
     hypergeometric mean, so the argument of C(Harm) holds mirrored.
     """
 
-    def __init__(self, past: float, margin: float, tolerance: float, phi: float) -> None:
+    def __init__(self, past: float, margin: float, tolerance: float) -> None:
         self.margin = margin
         self.edge = min(past + margin, CERTAIN)
         self.ratio = max(tolerance, odds(self.edge) / odds(past))
-        self._under, self._near = Capital(3, phi), Capital(3, phi)
+        self._under, self._near = Capital(list(WAYS.values())), Capital(list(WAYS.values()))
 
     @property
     def total(self) -> float:
         return (self._under.total + self._near.total) / 2.0
 
-    def add(self, poll: Poll, baseline: float) -> None:
+    def add(self, poll: Poll, baseline: float, phi: float = 1.0) -> None:
         """Bet on the poll; C(baseline) is the baseline's rate before it."""
         bad = poll.canary_bad + poll.baseline_bad
         if poll.canary:
-            self._play(self._under, poll, poll.canary, self.edge, baseline)
+            self._play(self._under, poll, phi, poll.canary, self.edge, baseline)
         if bad and poll.canary and poll.baseline:
             null = cornfield(poll.canary, poll.baseline, bad, self.ratio) / bad
-            self._play(self._near, poll, bad, null, poll.canary / (poll.canary + poll.baseline))
+            self._play(self._near, poll, phi, bad, null, poll.canary / (poll.canary + poll.baseline))
 
     @staticmethod
-    def _play(capital: Capital, poll: Poll, total: float, null: float, equal: float) -> None:
+    def _play(capital: Capital, poll: Poll, phi: float, total: float, null: float, equal: float) -> None:
         if equal < null < 1.0:
-            bets = [equal + way * (null - equal) for way in (0.0, 0.3, 0.6)]
-            capital.play(poll, [log_likelihood_ratio(poll.canary_bad, total, null, bet) for bet in bets])
+            bets = [equal + way * (null - equal) for way in WAYS]
+            capital.play(poll, [log_likelihood_ratio(poll.canary_bad, total, null, bet) for bet in bets], phi)
 
 
 def cornfield(canary: float, baseline: float, bad: float, ratio: float) -> float:
@@ -223,10 +224,10 @@ class Starvation:
     """Does the canary get less than half of the requests its weight promises (sample ratio check)?"""
 
     def __init__(self) -> None:
-        self.capital = Capital(3, 1.0, RESERVE)
+        self.capital = Capital([1.0 / 3.0] * 3, RESERVE)
 
     def add(self, poll: Poll, weight: float) -> None:
         """Bet on the poll; C(weight) is the canary's share of 0 to 1."""
         null, total = weight / 2.0, poll.canary + poll.baseline
         bets = (null * part for part in (0.5, 0.1, 0.01))
-        self.capital.play(poll, [log_likelihood_ratio(poll.canary, total, null, bet) for bet in bets])
+        self.capital.play(poll, [log_likelihood_ratio(poll.canary, total, null, bet) for bet in bets], 1.0)

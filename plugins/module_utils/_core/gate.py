@@ -31,7 +31,7 @@ class Gate:
 
     def __init__(self, options: Options, history: t.Sequence[Sample] = ()) -> None:
         self._options = options
-        self._increments = Increments(options.counters)
+        self._increments, self._halves = Increments(options.counters), Increments(options.counters)
         self._rule: t.Union[Sequential, Thresholds] = (
             Thresholds(options) if options.analysis == "threshold" else Sequential(options, history)
         )
@@ -75,13 +75,14 @@ class Gate:
         polls = self._increments.add(sample, stable_idle=self._weight == 100, canary_idle=self._weight == 0)
         if sample is None or polls is None:
             return self._nothing()
+        halves = self._halves.add(Sample(sample.at, *sample.halves)) if sample.halves else None
         self._no_data = 0
         self._now = max(self._now, sample.at)
         if not polls:
             return Finding(words.RUNNING, "first_reading", "a first reading, the next one counts", self._rule.metrics())
         elapsed = self._now - start
         moment = Moment(elapsed, self._now - self._step, elapsed < self._options.initial_delay)
-        self._rule.add(polls, moment)
+        self._rule.add(polls, moment, halves or {})
         return self._rule.find(moment)
 
     def _nothing(self) -> Finding:

@@ -59,19 +59,34 @@ def telling(counters: t.Sequence[str], past: t.Mapping[str, t.Sequence[Poll]]) -
     return (len(counters) > 1 and [name for name in counters if tells(name)]) or counters
 
 
-def dispersion(halves: t.Iterable[Poll], prior: float) -> float:
-    """Return how much more than chance the bad requests cluster, >= 1 (quasi-Poisson: Wedderburn 1974).
+class Dispersion:
+    """How much more than chance the bad requests cluster, C(phi) >= 1 (quasi-Poisson: Wedderburn 1974).
 
-    C(halves) are polls of two halves of the stable fleet. Bursts that hit both cancel. C(prior) is the guess while
-    there are few bad requests or only one half.
+    It learns from polls of two halves of the stable fleet, of the past and of the rollout itself: a past of half an
+    hour may hold no failure at all. Bursts that hit both halves cancel. C(prior) is the guess while there are few bad
+    requests or only one half. Whoever bets uses what is known before a poll, so the bets stay fair.
     """
-    squares, variance = 4.0 * prior, 4.0
-    for poll in halves:
-        total, bad = poll.canary + poll.baseline, poll.canary_bad + poll.baseline_bad
+
+    def __init__(self, prior: float) -> None:
+        self._squares, self._variance = 4.0 * prior, 4.0
+
+    def add(self, halves: Poll) -> None:
+        total, bad = halves.canary + halves.baseline, halves.canary_bad + halves.baseline_bad
         if total:
-            squares += (poll.canary_bad - bad * poll.canary / total) ** 2
-            variance += bad * poll.canary * poll.baseline / total**2
-    return max(1.0, squares / variance)
+            self._squares += (halves.canary_bad - bad * halves.canary / total) ** 2
+            self._variance += bad * halves.canary * halves.baseline / total**2
+
+    @property
+    def phi(self) -> float:
+        return max(1.0, self._squares / self._variance)
+
+
+def dispersion(halves: t.Iterable[Poll], prior: float) -> float:
+    """Return what C(Dispersion) learns from polls of two halves of the stable fleet."""
+    learnt = Dispersion(prior)
+    for poll in halves:
+        learnt.add(poll)
+    return learnt.phi
 
 
 def highest_rate(polls: t.Sequence[Poll], alpha: float) -> float:

@@ -22,8 +22,12 @@ class Arm:
 
 @dataclass(frozen=True)
 class Sample:
-    """One reading: C(at) in seconds of a monotonic clock; an arm is None where the source had no data for it."""
+    """One reading: C(at) in seconds of a monotonic clock; an arm is None where the source had no data for it.
+
+    C(halves) are two halves of the stable fleet, where the source can tell its instances apart.
+    """
 
     at: float
     stable: t.Optional[Arm]
     canary: t.Optional[Arm]
+    halves: t.Optional[tuple[Arm, Arm]] = None

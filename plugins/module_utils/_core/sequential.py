@@ -46,9 +46,10 @@ class Sequential:
             budget = self._options.impact_budget * 100.0 / next_weight if next_weight else 0.0
             metric.demand(max(budget, metric.margin))
 
-    def add(self, polls: t.Mapping[str, Poll], moment: Moment) -> None:
+    def add(self, polls: t.Mapping[str, Poll], moment: Moment, halves: t.Mapping[str, Poll]) -> None:
         for metric in self._metrics:
             metric.add(polls, moment.warm_up)
+            metric.learn(halves)
         any_poll = next(iter(polls.values()))  # the requests are the same in all
         self._fresh = any_poll.canary
         if moment.warm_up:
@@ -120,6 +121,11 @@ class _Evidence:
             track.add(polls[track.counter], warm_up)
         evidence.slow_down(self._harms, before, self._harm_needed, self._options.intervals)
 
+    def learn(self, halves: t.Mapping[str, Poll]) -> None:
+        for track in self._tracks:
+            if track.counter in halves:
+                track.dispersion.add(halves[track.counter])
+
     def least_proven(self) -> _Track:
         return min(self._tracks, key=lambda track: track.safe_odds)
 
@@ -171,21 +177,21 @@ class _Track:
         self, counter: str, metric: Metric, options: Options, history: list[Poll], limit_alpha: float, past_alpha: float
     ) -> None:
         self.counter, self.margin, self._tolerance = counter, metric.margin, metric.tolerance
-        learnt = options.dispersion == "auto"
-        self.phi = past.dispersion(history, options.dispersion_prior) if learnt else float(options.dispersion)
+        self._phi, self.dispersion = options.dispersion, past.Dispersion(options.dispersion_prior)
         self.baseline, self.seen = past.Baseline(), NOTHING
         for poll in history:
             self.baseline.add(poll.canary + poll.baseline, poll.canary_bad + poll.baseline_bad)
+            self.dispersion.add(poll)
         self.past_rate = self.baseline.rate
         self.past = past.whole(history) if past_alpha else None
         highest = past.highest_rate(history, past_alpha) if past_alpha else None
-        self.harm = evidence.Harm(self.phi, metric.tolerance, metric.floor, options.null_ratio, highest)
+        self.harm = evidence.Harm(metric.tolerance, metric.floor, options.null_ratio, highest)
         self._limit = self._warm_up_limit = None
         if metric.limit is not None:
-            self._limit = evidence.Limit(self.phi, 1.0 / limit_alpha, metric.limit)
+            self._limit = evidence.Limit(1.0 / limit_alpha, metric.limit)
             # Costs no alpha worth naming: a release below its limit does not come near 50 % by chance.
-            self._warm_up_limit = evidence.Limit(self.phi, 1.0 / limit_alpha, max(WARM_UP_LIMIT, metric.limit))
-        self._polls: list[tuple[Poll, float]] = []
+            self._warm_up_limit = evidence.Limit(1.0 / limit_alpha, max(WARM_UP_LIMIT, metric.limit))
+        self._polls: list[tuple[Poll, float, float]] = []
         self.demand(metric.margin)
 
     def limit_now(self, warm_up: bool) -> t.Optional[evidence.Limit]:
@@ -194,28 +200,32 @@ class _Track:
     def demand(self, margin: float) -> None:
         """Ask for C(margin) from now on, with all the evidence since the first second."""
         self.margin = margin
-        self._safe = evidence.Safe(self.past_rate, margin, self._tolerance, self.phi)
-        for poll, baseline in self._polls:
-            self._safe.add(poll, baseline)
+        self._safe = evidence.Safe(self.past_rate, margin, self._tolerance)
+        for known in self._polls:
+            self._safe.add(*known)
+
+    @property
+    def phi(self) -> float:
+        return self.dispersion.phi if self._phi == "auto" else float(self._phi)
 
     @property
     def safe_odds(self) -> float:
         return self._safe.total
 
     def add(self, poll: Poll, warm_up: bool) -> None:
-        baseline, limit = self.baseline.rate, self.limit_now(warm_up)
+        baseline, phi, limit = self.baseline.rate, self.phi, self.limit_now(warm_up)
         self.baseline.add(poll.baseline, poll.baseline_bad)
         if limit:
-            limit.add(poll)
+            limit.add(poll, phi)
         if warm_up:
             return
         if not self._polls:
             self.past_rate = baseline  # the past ends here, and with it what the margin is measured from
             self.demand(self.margin)
         self.seen = self.seen.plus(poll)
-        self._polls.append((poll, baseline))
-        self.harm.add(poll, baseline)
-        self._safe.add(poll, baseline)
+        self._polls.append((poll, baseline, phi))
+        self.harm.add(poll, baseline, phi)
+        self._safe.add(poll, baseline, phi)
 
     def compared(self, poll: Poll) -> str:
         return words.compared(self.counter, poll, self.past)

@@ -43,7 +43,7 @@ class Thresholds:
         self._judgements = 0
         self._window = dict.fromkeys(self._window, NOTHING)
 
-    def add(self, polls: t.Mapping[str, Poll], moment: Moment) -> None:
+    def add(self, polls: t.Mapping[str, Poll], moment: Moment, halves: t.Mapping[str, Poll]) -> None:
         if moment.warm_up:
             return
         for name, poll in polls.items():

@@ -186,7 +186,7 @@ class Live:
         for arm in ARMS:
             counted, slot = getattr(sample, arm), self._places[arm].slot
             arms[arm] = counted and self._without.take(slot, counted, probes.get(slot, (0.0, 0.0)))
-        return Sample(sample.at, **arms)
+        return Sample(sample.at, **arms, halves=sample.halves)
 
 
 class _Call(t.Generic[T]):

@@ -41,6 +41,7 @@ class Readings:
         self._scraped: dict[str, dict[Labels, float]] = {arm: {} for arm in ARMS}
         self._period = dict.fromkeys(ARMS, math.inf)
         self._last_at = -math.inf
+        self._halves = Halves()
 
     def sample(self, at: float, now: float, table: Table, counters: t.Sequence[str]) -> t.Optional[Sample]:
         """Return the sample of C(table), an arm None where it has no data; None when nothing in it is new.
@@ -60,7 +61,9 @@ class Readings:
         age = now - max(newest.values()) if newest else 0.0
         # Strictly later, whatever the network does: a reading that is not later counts as none.
         self._last_at = max(at - age, self._last_at + 0.001)
-        return Sample(self._last_at, **arms)
+        halves = self._halves.sample(self._last_at, table, counters) if arms[STABLE] else None
+        both = (halves.stable, halves.canary) if halves and halves.stable and halves.canary else None
+        return Sample(self._last_at, **arms, halves=both)
 
     def _is_news(self, arm: str, scraped: t.Mapping[Labels, float]) -> bool:
         """Return whether a series was scraped since the last look, or all are gone; learn how often that happens."""

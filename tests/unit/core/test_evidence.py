@@ -60,7 +60,7 @@ TABLES = [
 
 
 def harm(**options) -> Harm:
-    return Harm(**{"phi": 1.0, "tolerance": 1.25, "floor": 0.001, "null_ratio": 1.0, **options})
+    return Harm(**{"tolerance": 1.25, "floor": 0.001, "null_ratio": 1.0, **options})
 
 
 def decided(game: Harm) -> bool:
@@ -83,11 +83,11 @@ def test_harm_is_fair_when_the_canary_is_no_worse_whatever_the_number_of_bad_req
 @pytest.mark.parametrize("past, margin", [(0.001, 0.005), (0.02, 0.005), (0.3, 0.02)])
 def test_nearness_is_fair_when_the_odds_ratio_is_at_its_edge_or_beyond(past, margin):
     for canary, stable, bad in TABLES:
-        ratio = Safe(past, margin, 1.25, 1.0).ratio
+        ratio = Safe(past, margin, 1.25).ratio
         for worse in (1.0, 1.5):
             expected = 0.0
             for k, chance in noncentral(canary, stable, bad, ratio * worse).items():
-                game = Safe(past, margin, 1.25, 1.0)
+                game = Safe(past, margin, 1.25)
                 game.add(Poll(canary, k, stable, bad - k), past)
                 expected += chance * game._near.total
             assert expected <= 1 + 1e-9, (canary, stable, bad)
@@ -106,7 +106,7 @@ def test_the_hard_limit_is_fair_at_and_below_the_limit(limit):
     for total, rate in itertools.product((1, 5, 40), (limit, limit / 3)):
         expected = 0.0
         for k, chance in binomial(total, rate).items():
-            game = Limit(1.0, 500.0, limit)
+            game = Limit(500.0, limit)
             game.add(Poll(total, k, 100, 0))
             expected += chance * game.capital.total
         assert expected <= 1 + 1e-9
@@ -117,7 +117,7 @@ def test_safety_is_fair_when_the_canary_is_at_its_margin_or_worse(past, margin):
     for total, rate in itertools.product((1, 5, 40), (past + margin, past + 3 * margin)):
         expected = 0.0
         for k, chance in binomial(total, rate).items():
-            game = Safe(past, margin, 1.25, 1.0)
+            game = Safe(past, margin, 1.25)
             game.add(Poll(total, k, 0, 0), past)
             expected += chance * game._under.total
         assert expected <= 1 + 1e-9
@@ -145,8 +145,8 @@ def test_starvation_is_fair_when_the_canary_gets_half_its_weight():
 def test_dispersion_keeps_a_game_fair_in_expectation():
     expected = 0.0
     for k, chance in binomial(40, 0.05).items():
-        game = Limit(3.0, 500.0, 0.05)
-        game.add(Poll(40, k, 0, 0))
+        game = Limit(500.0, 0.05)
+        game.add(Poll(40, k, 0, 0), phi=3.0)
         expected += chance * game.capital.total
     assert expected <= 1 + 1e-9
 
@@ -163,8 +163,8 @@ def test_one_poll_alone_cannot_decide_a_comparison_but_two_can():
 
 @pytest.mark.parametrize("phi, least", [(1.0, 2), (2.0, 4)])
 def test_a_handful_of_failed_requests_is_enough_when_everything_fails(phi, least):
-    game = Limit(phi, 500.0, 0.05)
-    needed = next(k for k in range(1, 50) if [game.add(Poll(1, 1, 9, 0)), game.proven()][1])
+    game = Limit(500.0, 0.05)
+    needed = next(k for k in range(1, 50) if [game.add(Poll(1, 1, 9, 0), phi), game.proven()][1])
     assert least <= needed <= 3 * phi
 
 
@@ -208,22 +208,22 @@ def test_without_stable_traffic_the_comparison_stands_still():
 
 
 def test_a_limit_both_arms_are_over_is_no_fault_of_the_release():
-    game = Limit(1.0, 500.0, 0.05)
+    game = Limit(500.0, 0.05)
     game.add(Poll(50, 30, 450, 200))
     assert game.proven()
     assert game.shared()
-    game = Limit(1.0, 500.0, 0.05)
+    game = Limit(500.0, 0.05)
     game.add(Poll(50, 30, 450, 5))
     assert not game.shared()
 
 
 def test_capital_neither_overflows_nor_dies():
-    game = Capital(3, 1.0, reserve=0.2)
+    game = Capital([0.5, 0.3, 0.2], reserve=0.2)
     for _unused in range(50):
-        game.play(Poll(1, 1, 0, 0), [1e6, 1e6, -1e6])
+        game.play(Poll(1, 1, 0, 0), [1e6, 1e6, -1e6], phi=1.0)
     assert game.total == MOST
     for _unused in range(50):
-        game.play(Poll(1, 1, 0, 0), [-1e6, -1e6, -1e6])
+        game.play(Poll(1, 1, 0, 0), [-1e6, -1e6, -1e6], phi=1.0)
     assert game.total >= 0.0
     assert math.isfinite(game.total)
 
@@ -305,7 +305,7 @@ def test_a_regression_is_found_with_about_the_requests_of_the_table(baseline, ex
 def test_a_healthy_canary_is_proven_safe_with_about_the_requests_of_the_table(baseline, margin):
     rng, taken = random.Random(6), []
     for _unused in range(60):
-        game, requests = Safe(baseline, margin, 1.25, 1.0), 0
+        game, requests = Safe(baseline, margin, 1.25), 0
         while game.total < 20.0:
             requests += 10
             poll = Poll(10, binomial_draw(rng, 10, baseline), 90, binomial_draw(rng, 90, baseline))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.evidence import Poll
@@ -81,7 +82,7 @@ def test_a_healthy_canary_passes_with_the_margin_it_was_proven_to():
     assert odds >= 20.0
     assert verdict.msg == (
         "PASS after 1m00s: errors: canary 0.00% (0/300) against baseline 0.19% (5/2700); less than 5 points worse, "
-        f"odds {odds:.0f}:1 (needed 20:1)"
+        f"odds {to_one(odds)} (needed 20:1)"
     )
 
 
@@ -395,6 +396,24 @@ def test_the_metric_that_is_proven_least_keeps_a_pass_waiting():
     assert verdict.metrics["timeouts"]["safe"] < verdict.metrics["errors"]["safe"]
     assert "timeouts: canary" in verdict.msg
     assert verdict.metrics["errors"]["harm_needed"] == pytest.approx(250.0)
+
+
+def test_failures_that_cluster_are_learnt_during_the_rollout_and_count_from_the_next_poll_on():
+    gate, feed = begun(dispersion="auto", dispersion_prior=1)
+    half, phi = [0, 0], []
+    for bad in (0, 10, 0, 10, 0):
+        half = [half[0] + 225, half[1] + bad]
+        sample = feed.next(50, 0, 450, bad)
+        stable = sample.stable
+        rest = Arm(stable.requests - half[0], {"errors": stable.bad["errors"] - half[1]})
+        halves = Arm(half[0], {"errors": half[1]}), rest
+        phi.append(gate.judge(replace(sample, halves=halves)).metrics["errors"]["phi"])
+    assert phi[0] == 1.0
+    assert 1.5 < phi[2] < phi[4], "ten at once, twice on one half"
+    steady, feed = begun(dispersion="auto", dispersion_prior=1)
+    for _unused in range(5):
+        verdict = steady.judge(feed.next(50, 0, 450, 10))
+    assert verdict.metrics["errors"]["phi"] == 1.0, "nobody said where they fell"
 
 
 def test_judging_before_a_step_is_refused():

@@ -39,6 +39,15 @@ def test_one_call_reads_every_counter_of_both_slots():
     assert second.canary.bad["latency>0.01"] == second.canary.requests
 
 
+def test_the_stable_instances_are_counted_in_two_halves_too():
+    with Server(FIRST, SECOND) as server:
+        source = prometheus(server.url)
+        source.read(100.0)
+        second = source.read(103.0)
+    assert second.halves is not None and all(half.requests > 0 for half in second.halves)
+    assert sum(half.requests for half in second.halves) == second.stable.requests
+
+
 def test_a_reading_bears_the_time_of_the_scrape():
     with Server(FIRST) as server:
         assert prometheus(server.url).read(100.0).at == pytest.approx(100.0 - 0.1, abs=0.05)
