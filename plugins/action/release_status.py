@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
+import tempfile
 import typing as t
 
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import phases
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import fence_of, state_of
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
@@ -29,16 +33,22 @@ class ActionModule(ReleaseAction):
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "settings": {"type": "dict", "required": True},
         "quiet": {"type": "bool", "default": False},
+        "owned": {"type": "bool", "default": False},
+        "fleet": {"type": "list", "elements": "dict", "default": []},
     }
 
     def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the status, its table as C(lines), and the fields of a plan for the release at hand."""
         settings = params["settings"]
-        sight = open_balancers(self, settings["traffic"], task_vars).observe()
+        balancers = open_balancers(self, settings["traffic"], task_vars)
+        sight = balancers.observe()
         key = object_key(sight)
         known, due, problem = self._journal(settings, key, task_vars)
         status = _status(settings, key, sight, known, due, problem)
         lines = _table(status)
+        if params["owned"]:
+            status["owned"] = self._owned(balancers, key, params, task_vars)
+            lines += [f"{'owned':<9} {line}" for line in _inventory(status["owned"])]
         if not params["quiet"]:
             for line in lines:
                 self.say(line)
@@ -54,6 +64,19 @@ class ActionModule(ReleaseAction):
                 "per_host": False,
             },
         }
+
+    def _owned(self, balancers: Balancers, key: str, params: Facts, task_vars: Facts) -> list[Facts]:
+        """Return everything that this collection has made for the environment, and where it is."""
+        settings = params["settings"]
+        found = [{"of": "traffic", **thing} for thing in balancers.owned()]
+        found += [{"of": "fleet", **thing} for thing in params["fleet"]]
+        try:
+            journal = open_journal(self, settings["journal"], task_vars)("owned", key=key)["owned"]
+        except ReleaseError as error:
+            journal = [{"kind": "unknown", "name": "the journal", "about": str(error)}]
+        at = settings["journal"]["machine"] or "here"
+        found += [{"of": "journal", "at": at, **thing} for thing in journal]
+        return found + [{"of": "reports", "at": "here", **thing.plain()} for thing in _files_of(settings)]
 
     def _journal(self, settings: Facts, key: str, task_vars: Facts) -> tuple[Facts | None, list[Facts], str]:
         try:
@@ -174,6 +197,32 @@ def _ours(sight: Sight, release: Facts) -> bool:
     """
     known = [release.get(name) for name in ("confirmed", "intended", "recorded")]
     return sight.weights is None or sight.weights.plain() in known
+
+
+def _files_of(settings: Facts) -> list[Owned]:
+    """Return the files that releases of the environment have left on the controller's machine."""
+    environment = re.escape(settings["environment"])
+    places = [
+        (settings["report"], rf"{environment}-\d{{8}}T\d{{6}}Z-\w+\.\w+", "a report"),
+        (tempfile.gettempdir(), rf"zerodowntime-{environment}-\w{{12}}\.json", "counts of a run that goes on or died"),
+    ]
+    return [
+        Owned("file", os.path.join(folder, name), about)
+        for folder, pattern, about in places
+        if folder and os.path.isdir(folder)
+        for name in sorted(os.listdir(folder))
+        if re.fullmatch(pattern, name)
+    ]
+
+
+def _inventory(owned: list[Facts]) -> list[str]:
+    lines = [
+        f"{thing['of']}: {thing['kind']} {thing['name']}"
+        + (f" ({thing['about']})" if thing["about"] else "")
+        + (f" on {thing['at']}" if thing["at"] != "here" else "")
+        for thing in owned
+    ]
+    return lines or ["nothing"]
 
 
 def _table(status: Facts) -> list[str]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import plan
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, other
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
 
@@ -116,6 +117,10 @@ class Driver(abc.ABC):
         there = fleets[other(slot)]
         return there.ready or there.capacity or fleets[slot].capacity or 1
 
+    def owned(self) -> list[Owned]:
+        """Return what this collection has made there beside instances; called after C(observe)."""
+        return []
+
     def settle(self, slot: str) -> None:
         """Take back what C(write) arranged for the wait alone, whichever way that ended. By default nothing."""
         del slot
@@ -134,12 +139,13 @@ FLEET_SPEC: Facts = {
 FLEET_RULES: Facts = {"required_if": [("state", "staged", ("revision",))]}
 
 
-def observe(driver: Driver, logs: int = 0) -> Facts:
-    """Return both slots as plain values; C(logs) last lines of each instance that is not ready."""
+def observe(driver: Driver, logs: int = 0, owned: bool = False) -> Facts:
+    """Return both slots as plain values; C(logs) last lines of each instance that is not ready; C(owned) too."""
     slots = {slot: fleet.plain() for slot, fleet in driver.observe().items()}
     for instance in (i for slot in slots.values() for i in slot["instances"] if logs):
         instance["logs"] = [] if instance["state"] == "ready" else driver.words(instance["id"], logs)
-    return {"changed": False, "identity": driver.identity(), "slots": slots}
+    made = {"owned": [thing.plain() for thing in driver.owned()]} if owned else {}
+    return {"changed": False, "identity": driver.identity(), "slots": slots, **made}
 
 
 def begin(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = False) -> Facts:
@@ -192,7 +198,7 @@ class Place(abc.ABC):
         """Do what C(begin) does, there."""
 
     @abc.abstractmethod
-    def observe(self, logs: int = 0) -> Facts:
+    def observe(self, logs: int = 0, owned: bool = False) -> Facts:
         """Do what C(observe) does, there."""
 
     def settle(self, slot: str) -> None:
@@ -213,8 +219,8 @@ class Here(Place):
     def begin(self, params: t.Mapping[str, t.Any]) -> Facts:
         return begin(self.driver, params, self._check_mode)
 
-    def observe(self, logs: int = 0) -> Facts:
-        return observe(self.driver, logs)
+    def observe(self, logs: int = 0, owned: bool = False) -> Facts:
+        return observe(self.driver, logs, owned)
 
     def settle(self, slot: str) -> None:
         if not self._check_mode:

@@ -30,7 +30,12 @@ def fleet_spec(driver: type[_fleet.Driver]) -> dict[str, t.Any]:
 
 def info_spec(driver: type[_fleet.Driver]) -> dict[str, t.Any]:
     """Return the argument spec of the driver's C(*_fleet_info) name."""
-    return {**driver.spec, "machines": MACHINES, "logs": {"type": "int", "default": 0}}
+    return {
+        **driver.spec,
+        "machines": MACHINES,
+        "logs": {"type": "int", "default": 0},
+        "owned": {"type": "bool", "default": False},
+    }
 
 
 def main_fleet(driver: type[_fleet.Driver]) -> t.NoReturn:
@@ -52,7 +57,7 @@ def main_info(driver: type[_fleet.Driver]) -> t.NoReturn:
     """Look at both slots on this machine and exit with what was seen."""
     module = AnsibleModule(argument_spec=info_spec(driver), supports_check_mode=True)
     try:
-        result = _fleet.observe(driver(module.params), module.params["logs"])
+        result = _fleet.observe(driver(module.params), module.params["logs"], module.params["owned"])
     except ReleaseError as error:
         module.fail_json(**_traffic.failure(error))
     module.exit_json(**result)

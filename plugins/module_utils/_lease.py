@@ -21,6 +21,7 @@ import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _files
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Refused, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic import Driver, move
 
@@ -51,11 +52,9 @@ def keep(driver: Driver, lease: t.Mapping[str, t.Any], owner: t.Optional[int] = 
     traffic was put back; the caller must not write again. C(none): this driver has no place for a lease. Raises
     ReleaseError when the lease's file cannot be written.
     """
-    folder = driver.folder()
-    if folder is None:
+    stem = _stem(driver)
+    if stem is None:
         return "none"
-    name = hashlib.sha256(driver.identity().encode()).hexdigest()[:12]
-    stem = os.path.join(folder, f".zd-lease-{name}-")
     path = stem + hashlib.sha256(lease["id"].encode()).hexdigest()[:12]
     with _files.locked(stem + "lock"):
         order = _read(path)
@@ -73,6 +72,21 @@ def keep(driver: Driver, lease: t.Mapping[str, t.Any], owner: t.Optional[int] = 
         if not order or order.get("boot") != _boot():
             _detach(lambda: _watch(driver, path, stem + "lock", owner))
         return "held"
+
+
+def owned(driver: Driver) -> list[Owned]:
+    """Return what this collection has made at the object: the driver's own, and the files of leases."""
+    stem = _stem(driver)
+    files = sorted(glob.glob(glob.escape(stem) + "*")) if stem else []
+    about = {True: "the lock of leases, empty", False: "a lease, which ends by itself"}
+    return [*driver.owned(), *(Owned("file", path, about[path == f"{stem}lock"]) for path in files)]
+
+
+def _stem(driver: Driver) -> t.Optional[str]:
+    """Return what the names of all leases of the object begin with, None where there is no place for them."""
+    folder = driver.folder()
+    name = hashlib.sha256(driver.identity().encode()).hexdigest()[:12]
+    return None if folder is None else os.path.join(folder, f".zd-lease-{name}-")
 
 
 def _boot() -> str:

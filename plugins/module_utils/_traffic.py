@@ -15,6 +15,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import plan
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import (
     SLOTS,
     Weights,
@@ -90,6 +91,10 @@ class Driver(abc.ABC):
     def rehearse(self, view: View, weights: Weights, fence: int) -> None:
         """Let the system itself check in check mode what C(write) would do, where it can. Raises as C(write) does."""
         return
+
+    def owned(self) -> list[Owned]:
+        """Return what this collection has made there and what is there now; nothing where it only sets weights."""
+        return []
 
     def folder(self) -> t.Optional[str]:
         """Return the folder beside the object where a lease can live, None where there is none."""

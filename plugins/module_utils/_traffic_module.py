@@ -29,11 +29,15 @@ VERIFY_SPEC: dict[str, t.Any] = {
 
 def move_spec(driver: type[_traffic.Driver]) -> dict[str, t.Any]:
     """Return the argument spec of the driver's C(*_traffic) name."""
-    return {**info_spec(driver), **_traffic.MOVE_SPEC, "verify": VERIFY_SPEC}
+    return {**_common_spec(driver), **_traffic.MOVE_SPEC, "verify": VERIFY_SPEC}
 
 
 def info_spec(driver: type[_traffic.Driver]) -> dict[str, t.Any]:
     """Return the argument spec of the driver's C(*_traffic_info) name."""
+    return {**_common_spec(driver), "owned": {"type": "bool", "default": False}}
+
+
+def _common_spec(driver: type[_traffic.Driver]) -> dict[str, t.Any]:
     return {
         **driver.spec,
         "machines": {"type": "list", "elements": "raw", "default": []},
@@ -64,6 +68,8 @@ def main_info(driver: type[_traffic.Driver]) -> t.NoReturn:
         lease = module.params["lease"]
         kept = _lease.keep(instance, lease) if lease and not module.check_mode else "none"
         result = {**_traffic.observe(instance), "lease": kept}
+        if module.params["owned"]:
+            result["owned"] = [thing.plain() for thing in _lease.owned(instance)]
     except ReleaseError as error:
         module.fail_json(**_traffic.failure(error))
     module.exit_json(**result)

@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - zerodowntime.bluegreen._aws
   - zerodowntime.bluegreen._aws.alb
   - zerodowntime.bluegreen._traffic
+  - zerodowntime.bluegreen._owned
 seealso:
   - module: zerodowntime.bluegreen.alb_traffic
 """
@@ -84,6 +85,12 @@ balancers:
   description: What each balancer says, by name.
   returned: success
   type: dict
+owned:
+  description: What this collection has made there, C(at) which balancer.
+  returned: when O(owned) is set
+  type: list
+  elements: dict
+  sample: [{at: lb1, kind: line, name: /etc/haproxy/zerodowntime.map, about: "shop 0:100:6"}]
 """
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._aws.alb import ALBTraffic

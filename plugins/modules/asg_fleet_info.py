@@ -33,6 +33,7 @@ attributes:
 extends_documentation_fragment:
   - zerodowntime.bluegreen._asg
   - zerodowntime.bluegreen._aws
+  - zerodowntime.bluegreen._owned
 seealso:
   - module: zerodowntime.bluegreen.asg_fleet
 """
@@ -68,6 +69,12 @@ identity:
   returned: success
   type: str
   sample: asg:eu-central-1:shop-blue:shop-green
+owned:
+  description: What this collection has made there, C(at) which place.
+  returned: when O(owned) is set
+  type: list
+  elements: dict
+  sample: [{at: here, kind: tag, name: "shop-blue: zerodowntime:staged", about: 7 3f2a ami-0123}]
 """
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._aws.fleet import AsgFleet

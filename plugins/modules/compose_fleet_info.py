@@ -31,6 +31,7 @@ attributes:
     support: full
 extends_documentation_fragment:
   - zerodowntime.bluegreen._compose
+  - zerodowntime.bluegreen._owned
 seealso:
   - module: zerodowntime.bluegreen.compose_fleet
 """
@@ -64,6 +65,12 @@ identity:
   returned: success
   type: str
   sample: compose:/run/docker.sock:/srv/shop:app-blue
+owned:
+  description: What this collection has made there, C(at) which place.
+  returned: when O(owned) is set
+  type: list
+  elements: dict
+  sample: [{at: here, kind: line, name: /srv/shop/.env, about: APP_BLUE_SCALE=2}]
 """
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._docker.driver import ComposeFleet

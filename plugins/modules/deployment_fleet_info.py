@@ -32,6 +32,7 @@ attributes:
 extends_documentation_fragment:
   - zerodowntime.bluegreen._kubernetes
   - zerodowntime.bluegreen._deployments
+  - zerodowntime.bluegreen._owned
 seealso:
   - module: zerodowntime.bluegreen.deployment_fleet
 """
@@ -71,6 +72,16 @@ identity:
   returned: success
   type: str
   sample: deployment:https://10.0.0.1:6443:shop:shop-blue
+owned:
+  description: What this collection has made there, C(at) which place.
+  returned: when O(owned) is set
+  type: list
+  elements: dict
+  sample:
+    - at: here
+      kind: annotation
+      name: HorizontalPodAutoscaler shop/shop
+      about: "zerodowntime.bluegreen/min-replicas: 2"
 """
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._fleet_module import main_info

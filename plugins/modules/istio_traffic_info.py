@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - zerodowntime.bluegreen._kubernetes
   - zerodowntime.bluegreen._kubernetes.istio
   - zerodowntime.bluegreen._traffic
+  - zerodowntime.bluegreen._owned
 seealso:
   - module: zerodowntime.bluegreen.istio_traffic
 """
@@ -87,6 +88,12 @@ balancers:
   description: What each place the module ran at says, by name.
   returned: success
   type: dict
+owned:
+  description: What this collection has made there, C(at) which place.
+  returned: when O(owned) is set
+  type: list
+  elements: dict
+  sample: [{at: here, kind: annotation, name: "VirtualService shop/shop", about: "zerodowntime.bluegreen/fence: 6"}]
 """
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.istio import IstioTraffic

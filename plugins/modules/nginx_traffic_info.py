@@ -26,6 +26,7 @@ attributes:
 extends_documentation_fragment:
   - zerodowntime.bluegreen._nginx
   - zerodowntime.bluegreen._traffic
+  - zerodowntime.bluegreen._owned
 seealso:
   - module: zerodowntime.bluegreen.nginx_traffic
 """
@@ -74,6 +75,12 @@ balancers:
   description: What each balancer says, by name.
   returned: success
   type: dict
+owned:
+  description: What this collection has made there, C(at) which balancer.
+  returned: when O(owned) is set
+  type: list
+  elements: dict
+  sample: [{at: lb1, kind: line, name: /etc/haproxy/zerodowntime.map, about: "shop 0:100:6"}]
 """
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._nginx.driver import NginxTraffic

@@ -33,6 +33,7 @@ options:
       - V(rename) hands the object to the new name of an environment.
       - V(read) shows one journal, V(status) all in short, V(due) what a schedule has to look at.
       - V(check) proves that the store can be written and outlives this job; it changes nothing.
+      - V(owned) lists what there is of one journal, for whoever leaves.
     type: str
     required: true
     choices:
@@ -49,6 +50,7 @@ options:
       - status
       - check
       - pending
+      - owned
   key:
     description:
       - The canonical identity of the traffic object. V(status) and V(check) take none, V(due) may.

@@ -23,6 +23,17 @@ options:
     description: Whether the table is only returned.
     type: bool
     default: false
+  owned:
+    description:
+      - Also list everything that this collection has made for the environment and that is there now, of its traffic,
+        its fleet, its journal and its reports, for whoever leaves.
+    type: bool
+    default: false
+  fleet:
+    description: What the platform's fleet lists as its own, RV(zerodowntime.bluegreen.compose_fleet_info#module:owned).
+    type: list
+    elements: dict
+    default: []
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.

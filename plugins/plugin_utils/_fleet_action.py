@@ -33,8 +33,8 @@ class OnMachine(Place):
         # The wait is ours: a module that waits says nothing meanwhile, and hears of no abort.
         return self._run(self._driver, {**{name: params.get(name) for name in _fleet.FLEET_SPEC}, "wait": False})
 
-    def observe(self, logs: int = 0) -> Facts:
-        return self._run(f"{self._driver}_info", {"logs": logs})
+    def observe(self, logs: int = 0, owned: bool = False) -> Facts:
+        return self._run(f"{self._driver}_info", {"logs": logs, **({"owned": True} if owned else {})})
 
     def _run(self, module: str, params: t.Mapping[str, t.Any]) -> Facts:
         given = {name: value for name, value in {**self._options, **params}.items() if value is not None}
@@ -78,8 +78,11 @@ class FleetInfoAction(ReleaseAction):
     def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return the slots of the first machine, and those of each as C(places)."""
         places = open_places(self, self.DRIVER, params, task_vars)
-        seen = {place.name: place.observe(params["logs"]) for place in places}
-        return {**next(iter(seen.values())), "places": {name: result["slots"] for name, result in seen.items()}}
+        seen = {place.name: place.observe(params["logs"], params["owned"]) for place in places}
+        result = {**next(iter(seen.values())), "places": {name: result["slots"] for name, result in seen.items()}}
+        if params["owned"]:
+            result["owned"] = [{"at": name, **thing} for name, here in seen.items() for thing in here["owned"]]
+        return result
 
 
 def open_places(

@@ -199,6 +199,7 @@ SETTINGS: dict[str, Setting] = {
     "release_force": Setting(truth, False),
     "release_reason": Setting(word),
     "release_confirm": Setting(truth, False),
+    "release_owned": Setting(truth, False),
     "release_serving": Setting(choice(*SLOTS)),
     "release_hosts_machines": Setting(per_slot),
     "release_hosts_start": Setting(word),

@@ -59,7 +59,8 @@ class TrafficInfoAction(ReleaseAction):
     def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Return weights, fence, slots, trouble and facts, and each balancer's own as C(balancers)."""
         options = {name: params[name] for name in (*self.DRIVER.spec, "machines") if params.get(name) is not None}
-        sight = open_balancers(self, {self.DRIVER.name: options}, task_vars).observe(params["lease"])
+        balancers = open_balancers(self, {self.DRIVER.name: options}, task_vars)
+        sight = balancers.observe(params["lease"])
         first = next(iter(sight.views.values()))
         return {
             **first,
@@ -68,6 +69,7 @@ class TrafficInfoAction(ReleaseAction):
             "trouble": sight.trouble,
             "fence": sight.fence,
             "balancers": dict(sight.views),
+            **({"owned": balancers.owned()} if params["owned"] else {}),
         }
 
 

@@ -64,6 +64,9 @@ class InProcess(Balancer):
             raise Refused(f"{self.driver.identity()}: the lease has put the traffic back; nothing was written")
         return _traffic.move(self.driver, params, check_mode)
 
+    def owned(self) -> list[dict[str, t.Any]]:
+        return [thing.plain() for thing in _lease.owned(self.driver)]
+
 
 class Remote(t.Protocol):
     """A machine that can be sent a module; a lost connection is a result with C(lost), never an exception."""
@@ -107,6 +110,9 @@ class OnMachine(Balancer):
 
     def move(self, params: t.Mapping[str, t.Any], lease: Lease = None) -> Result:
         return self._run(self._driver, {**params, "lease": lease})
+
+    def owned(self) -> list[dict[str, t.Any]]:
+        return t.cast("list[dict[str, t.Any]]", self._run(f"{self._driver}_info", {"owned": True})["owned"])
 
     def _run(self, module: str, params: t.Mapping[str, t.Any]) -> Result:
         result = self.machine.module(

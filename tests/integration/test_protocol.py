@@ -391,6 +391,22 @@ def test_sweep_ends_what_a_dead_run_left_behind(quick: Ground) -> None:
     assert (quick.release()["outcome"], quick.live()[0]) == ("RolledBack", run.recorded)
 
 
+def test_status_lists_all_that_was_made_and_where_it_is(quick: Ground) -> None:
+    status, said = playbook(quick, "status", "-e", "release_owned=true", "-e", f"release_report={quick.folder}/reports")
+    assert status == 0, said
+    listed = [line.split("] owned     ")[1] for line in said.splitlines() if "] owned " in line]
+    map_file = quick.balancers[0].map
+    value = map_file.read_text().splitlines()[-1]
+    assert f"traffic: map entry {map_file} in HAProxy's process ({value})" in listed
+    assert f"traffic: line {map_file} ({value})" in listed
+    files = {line.split()[2] for line in listed if line.split()[1] == "file"}
+    beside = {str(path) for path in map_file.parent.iterdir() if path.name.startswith((".zd-", "zerodowntime.map."))}
+    journals = {str(path) for path in (quick.folder / "journal").iterdir()}
+    reports = {str(path) for path in (quick.folder / "reports").iterdir()}
+    assert journals and reports
+    assert files == beside | journals | reports
+
+
 def test_status_needs_no_journal(quick: Ground) -> None:
     journal, aside = quick.folder / "journal", quick.folder / "aside"
     journal.rename(aside)

@@ -21,6 +21,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._aws.groups
     Staged,
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._aws.session import AUTH_SPEC, Service
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, other
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
@@ -100,6 +101,20 @@ class AsgFleet(_fleet.Driver):
             self._forget(group)
         elif group.kept and group.kept.suspended:
             self._write([_tag(group, KEPT, replace(group.kept, suspended=()).text())])
+
+    def owned(self) -> list[Owned]:
+        found = []
+        for group in self.seen.values():
+            if group.kept:
+                found.append(Owned("tag", f"{group.name}: {KEPT}", group.kept.text()))
+            if group.staged.version:
+                found.append(Owned("tag", f"{group.name}: {STAGED}", group.staged.text()))
+        for template in dict.fromkeys(group.template for group in self.seen.values()):
+            found += [
+                Owned("launch template version", f"{template} version {number}", about)
+                for number, about in launch_templates.ours(self.ec2, template)
+            ]
+        return found
 
     def words(self, instance: str, lines: int) -> list[str]:
         with contextlib.suppress(ReleaseError):
@@ -185,7 +200,7 @@ class AsgFleet(_fleet.Driver):
     def _stage(self, group: Group, there: Group, order: Order) -> None:
         data, whole = self._data(order), bool(self.options["template_data"])
         version = launch_templates.version(
-            self.ec2, group, self._source(group, there), data, whole, f"zerodowntime {order.revision}"
+            self.ec2, group, self._source(group, there), data, whole, f"{launch_templates.MARK} {order.revision}"
         )
         kept = Kept((group if there.empty else there).whole, self._last_activity(group), self._suspendable(group))
         staged = Staged(version, launch_templates.mark(group, data, whole), order.revision)

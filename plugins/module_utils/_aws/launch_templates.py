@@ -15,6 +15,9 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors imp
 
 Data = dict[str, t.Any]
 
+# How the description of a version of ours begins.
+MARK = "zerodowntime"
+
 
 def override(revision: str, ami: t.Optional[str], template_data: t.Mapping[str, t.Any]) -> Data:
     """Return what of the launch template a revision decides; all of it with C(template_data). Raises ReleaseError."""
@@ -64,6 +67,13 @@ def version(ec2: Service, group: Group, source: str, data: Data, whole: bool, wh
         **({} if whole else {"SourceVersion": base}),
     )
     return str(made["LaunchTemplateVersion"]["VersionNumber"])
+
+
+def ours(ec2: Service, template: str) -> list[tuple[str, str]]:
+    """Return number and description of each version of the template that a release has made."""
+    found = ec2.call("describe_launch_template_versions", LaunchTemplateId=template)["LaunchTemplateVersions"]
+    about = [(int(one["VersionNumber"]), str(one.get("VersionDescription") or "")) for one in found]
+    return [(str(number), text) for number, text in sorted(about) if text.startswith(MARK)]
 
 
 def _digest(what: t.Any) -> str:

@@ -12,6 +12,7 @@ import os
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _fleet
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._docker import containers, service
@@ -110,6 +111,16 @@ class ComposeFleet(_fleet.Driver):
         with contextlib.suppress(ReleaseError):
             return self.engine.logs(instance, lines)
         return []
+
+    def owned(self) -> list[Owned]:
+        starts = tuple(name_of(name, "") for name in self.services.values())
+        path, lock = self.env_file.path, f"{self.env_file.path}.lock"
+        found = [
+            Owned("line", path, f"{name}={value}")
+            for name, value in self.env_file.read().items()
+            if name.startswith(starts)
+        ]
+        return [*found, *([Owned("file", lock, "the lock of our writes, empty")] if os.path.exists(lock) else [])]
 
     def configuration(self) -> str:
         """Return a mark of what the Compose file says about the slots, whatever they run now.

@@ -15,6 +15,7 @@ import socket
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _files
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, Weights, parse
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, ReleaseError
@@ -67,6 +68,16 @@ class HAProxyTraffic(Driver):
 
     def folder(self) -> t.Optional[str]:
         return os.path.dirname(self.map) if self.options["persist"] else None
+
+    def owned(self) -> list[Owned]:
+        live, lock = self.runtime.map_value(self.map, self.key), f"{self.map}.lock"
+        found = [] if live is None else [Owned("map entry", f"{self.map} in HAProxy's process", f"{self.key} {live}")]
+        filed = self._file_value() if self.options["persist"] else None
+        if filed is not None:
+            found.append(Owned("line", self.map, f"{self.key} {filed}"))
+        if os.path.exists(lock):
+            found.append(Owned("file", lock, "the lock of our writes, empty; all apps of the map share it"))
+        return found
 
     def lock(self) -> t.ContextManager[None]:
         # Without the file there is no place for a lock: the window of a late writer is then one command long.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Document, Store
 
 
@@ -27,3 +28,6 @@ class DryStore:
 
     def check(self) -> dict[str, t.Any]:
         return self._store.check()
+
+    def owned(self, key: str) -> list[Owned]:
+        return self._store.owned(key)

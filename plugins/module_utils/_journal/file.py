@@ -15,6 +15,7 @@ import re
 import time
 import typing as t
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.ephemeral import ephemeral
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import JournalError, Unreachable
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Document
@@ -77,6 +78,11 @@ class FileStore:
                 "to one that stays, such as the balancer's, or mount a volume there"
             )
         return {"store": "file", "path": self.path, "free_bytes": free, "exists": there == self.path}
+
+    def owned(self, key: str) -> list[Owned]:
+        name = self._file(key)
+        about = {name: "the journal", f"{name}.lock": "its lock, empty", f"{name}.new": "a write that died"}
+        return [Owned("file", path, what) for path, what in about.items() if os.path.exists(path)]
 
     # -- parts
 

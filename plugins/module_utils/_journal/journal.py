@@ -24,7 +24,7 @@ Answer = dict[str, t.Any]
 Owner = t.Mapping[str, t.Any]
 _Optional = t.Optional[core.Document]
 
-READING = ("read", "status", "check", "pending")
+READING = ("read", "status", "check", "pending", "owned")
 WRITING = ("acquire", "heartbeat", "note", "command", "acknowledge", "take_over", "unlock", "rename", "due")
 VERBS = (*WRITING, *READING)
 
@@ -201,6 +201,10 @@ class Journal:
     def check(self) -> Answer:
         """Return what the store says of itself; raises when a release could not rely on it. Changes nothing."""
         return {**self._store.check(), "changed": False}
+
+    def owned(self, key: str) -> Answer:
+        """Return as C(owned) what there is of the journal of C(key)."""
+        return {"owned": [thing.plain() for thing in self._store.owned(key)], "changed": False}
 
     # -- parts
 

@@ -11,6 +11,7 @@ import json
 import re
 import typing as t
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import JournalError, Unreachable
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Document
@@ -91,6 +92,11 @@ class KubernetesStore:
             # All that a write goes through, quota and admission too, and nothing is kept.
             self._client.create(self._where(), probe, dry_run=True)
         return {"store": "kubernetes", "path": f"{self._client.address} namespace {self.namespace}", "exists": True}
+
+    def owned(self, key: str) -> list[Owned]:
+        with self._sentences():
+            found = self._client.find(self._where(key))
+        return [Owned("ConfigMap", f"{self.namespace}/{name_of(key)}", "the journal")] if found else []
 
     @property
     def _client(self) -> Client:

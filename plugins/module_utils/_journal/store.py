@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
+
 Document = dict[str, t.Any]
 
 
@@ -34,3 +36,6 @@ class Store(t.Protocol):
 
         Raises JournalError too when the store would not outlive this run.
         """
+
+    def owned(self, key: str) -> list[Owned]:
+        """Return what there is of the journal of C(key)."""

@@ -66,16 +66,21 @@ def raised(autoscaler: Object, number: int) -> t.Optional[Object]:
     """Return the merge patch that keeps C(number) pods at least, None when it does already."""
     if floor(autoscaler) >= number:
         return None
-    kept = _annotations(autoscaler).get(FLOOR) or str(floor(autoscaler))
-    return {"metadata": {"annotations": {FLOOR: kept}}, "spec": {"minReplicas": number}}
+    noted = kept(autoscaler) or str(floor(autoscaler))
+    return {"metadata": {"annotations": {FLOOR: noted}}, "spec": {"minReplicas": number}}
+
+
+def kept(autoscaler: Object) -> str:
+    """Return the floor that a release has noted down, empty when it has none."""
+    return _annotations(autoscaler).get(FLOOR, "")
 
 
 def lowered(autoscaler: Object) -> t.Optional[Object]:
     """Return the merge patch that puts the floor back, None when it is not ours."""
-    kept = _annotations(autoscaler).get(FLOOR, "")
-    if not kept.isdigit():
+    noted = kept(autoscaler)
+    if not noted.isdigit():
         return None
-    return {"metadata": {"annotations": {FLOOR: None}}, "spec": {"minReplicas": int(kept)}}
+    return {"metadata": {"annotations": {FLOOR: None}}, "spec": {"minReplicas": int(noted)}}
 
 
 def change(client: Client, namespace: str, autoscaler: Object, patch: t.Callable[[Object], t.Optional[Object]]) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _fleet
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, other
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Refused, ReleaseError
@@ -89,6 +90,18 @@ class DeploymentFleet(_fleet.Driver):
             self.client.patch(self._where(order.slot), operations)
         if not order.capacity:
             self._write_floors(order)
+
+    def owned(self) -> list[Owned]:
+        found = {slot: self._autoscaler(slot) for slot in SLOTS}
+        return [
+            Owned(
+                "annotation",
+                f"HorizontalPodAutoscaler {self.namespace}/{one['metadata']['name']}",
+                f"{autoscalers.FLOOR}: {autoscalers.kept(one)}",
+            )
+            for one in found.values()
+            if one and autoscalers.kept(one)
+        ]
 
     def words(self, instance: str, lines: int) -> list[str]:
         for slot in SLOTS:

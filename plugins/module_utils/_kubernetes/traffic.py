@@ -16,6 +16,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, Weights
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
@@ -132,6 +133,12 @@ class ObjectTraffic(Driver):
         }
         trouble = "; ".join(text for text in (reading.trouble, around) if text)
         return View(reading.weights, reading.fence, slots, trouble, facts)
+
+    def owned(self) -> list[Owned]:
+        reading = self.read(self._look())
+        value = (reading.object["metadata"].get("annotations") or {}).get(reading.fence_key)
+        where = f"{self.KIND} {self.namespace}/{self.title()}"
+        return [] if value is None else [Owned("annotation", where, f"{reading.fence_key}: {value}")]
 
     def changes(self, view: View, weights: Weights, fence: int) -> list[Change]:
         reading = self.read(self._last or self._look())

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _files
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, Weights
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
@@ -91,6 +92,15 @@ class NginxTraffic(Driver):
 
     def folder(self) -> t.Optional[str]:
         return self.home
+
+    def owned(self) -> list[Owned]:
+        found = []
+        if os.path.isdir(self.home):
+            inside = sorted(name for name in os.listdir(self.home) if not name.startswith(".zd-lease-"))
+            found.append(Owned("folder", self.home, ", ".join(inside)))
+        if self.reloads and os.path.exists(self.place.path):
+            found.append(Owned("file", self.place.path, "the split that nginx includes"))
+        return found
 
     def lock(self) -> t.ContextManager[None]:
         _make_folder(self.home)

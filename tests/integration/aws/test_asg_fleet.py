@@ -56,6 +56,15 @@ def retire(shop: Grouped, slot: str, weight: int = 0, **more: t.Any) -> dict[str
     return ask(shop, {"slot": slot, "state": "retired", "weight": weight}, None, **more)
 
 
+def test_tags_and_versions_of_releases_are_listed_as_ours(shop: Grouped) -> None:
+    assert _fleet.observe(driver(shop), owned=True)["owned"] == []
+    stage(shop, "v2")
+    listed = {(thing["kind"], thing["name"]) for thing in _fleet.observe(driver(shop), owned=True)["owned"]}
+    names = [("tag", f"{shop.names[slot]}: zerodowntime:kept") for slot in ("blue", "green")]
+    assert {*names, ("tag", f"{shop.names['green']}: zerodowntime:staged")} < listed
+    assert [name.endswith(" version 2") for kind, name in listed if kind == "launch template version"] == [True]
+
+
 def test_a_revision_is_staged_in_as_many_instances_as_serve_by_a_version_pinned_by_number(shop: Grouped) -> None:
     shop.autoscaling.set_desired_capacity(AutoScalingGroupName=shop.names["blue"], DesiredCapacity=3)
     result = stage(shop, "v2")
@@ -206,6 +215,17 @@ def test_a_run_that_was_killed_in_the_wait_is_settled_by_the_next_process_that_r
     retire(shop, "green")
     assert shop.suspended("green") == ["AZRebalance"], "what a user has suspended stays suspended"
     assert (shop.size("blue"), shop.tags("blue")) == ((1, 4, 2), {})
+
+
+def test_a_first_release_that_was_killed_in_the_wait_is_settled_and_keeps_its_instances(cloud: Cloud) -> None:
+    shop = Grouped(Shop(cloud), blue=0)
+    params = {"slot": "blue", "state": "staged", "revision": "v1", "capacity": 1, "weight": 100}
+    _fleet.begin(driver(shop, ami=shop.ami("v1")), params)
+    assert shop.suspended("blue") == PROCESSES
+    settled = {"slot": "blue", "state": "settled"}
+    assert ask(shop, settled, None)["changed"]
+    assert (shop.suspended("blue"), list(shop.tags("blue")), shop.size("blue")) == ([], ["staged"], (0, 4, 1))
+    assert not ask(shop, settled, None)["changed"]
 
 
 def test_a_first_release_takes_its_size_from_its_own_group_and_changes_no_other(cloud: Cloud) -> None:

@@ -98,6 +98,14 @@ def test_check_says_where_the_store_is_and_changes_nothing(open_store: Open) -> 
     assert open_store().keys() == []
 
 
+def test_what_there_is_of_a_journal_is_listed_and_nothing_of_the_others(open_store: Open) -> None:
+    acquire(open_store(), "one")
+    assert Journal(open_store()).perform("owned", key="another")["owned"] == []
+    listed = Journal(open_store()).perform("owned", key=KEY)["owned"]
+    assert [thing["about"] for thing in listed][0] == "the journal"
+    assert all("etc-haproxy-zerodowntime-map-shop" in thing["name"] for thing in listed)
+
+
 # ---- races of real processes
 
 

@@ -373,6 +373,17 @@ def test_replicas_that_an_autoscaler_owns_are_never_sent(api: Api) -> None:
     assert all("/spec/replicas" not in operation["path"] for operation in api.writes[1][1])
 
 
+def test_what_a_release_has_noted_at_an_autoscaler_is_listed_as_ours(api: Api) -> None:
+    kept = {"annotations": {autoscalers.FLOOR: "2"}}
+    api.lists["horizontalpodautoscalers"] = [autoscaler("blue", least=4, **kept), autoscaler("green")]
+    (thing,) = _fleet.observe(api.fleet(), owned=True)["owned"]
+    assert thing == {
+        "kind": "annotation",
+        "name": "HorizontalPodAutoscaler shop/scale-blue",
+        "about": f"{autoscalers.FLOOR}: 2",
+    }
+
+
 @pytest.mark.parametrize("slot", ["blue", "green"])
 def test_retiring_either_slot_puts_both_floors_back_as_any_run_finds_them(api: Api, slot: str) -> None:
     kept = {"annotations": {autoscalers.FLOOR: "2"}}

@@ -190,6 +190,14 @@ class TestIstio:
         with pytest.raises(ReleaseError, match=r"has no http route .*\(there are: preview, main\)"):
             istio(istio_api(name="main"), **given).observe()
 
+    def test_its_fence_is_all_that_it_leaves_in_an_object(self) -> None:
+        api = istio_api(name="main")
+        assert istio(api).owned() == []
+        move(istio(api), SPLIT, fence=4)
+        (thing,) = istio(api).owned()
+        assert (thing.kind, thing.name) == ("annotation", "VirtualService shop/shop/http")
+        assert thing.about == f"{FENCE}.main: 4"
+
     def test_two_apps_in_one_object_have_a_fence_each(self) -> None:
         api = istio_api(name="main")
         api.objects[SHOP]["spec"]["http"].append({"name": "other", "route": [to("blue", 0), to("green", 100)]})
