@@ -5,8 +5,9 @@
 
     tests/benchmarks/gate [--full] [--only 1,3]
 
-The reduced form takes about a minute on one core, --full about a quarter of an hour: 36 cells of traffic, weight and
-failure rate, each with hundreds of deployments. Seeds are fixed, so a figure changes only when the gate does.
+The reduced form takes about two minutes on one core, --full about half an hour: 36 cells of traffic, weight and failure
+rate, each with hundreds of deployments. Seeds are fixed, so a figure changes only when the gate does; but for goal 11,
+which is real servers: Prometheus, HAProxy, and with --full Envoy, on loopback.
 
 Progress goes to stderr; the last line on stdout is one JSON object: rows (a figure and its goal each), beside (what the
 other rules did with the same deployments, and more figures), and missed, the count of goals missed.
@@ -44,6 +45,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate 
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.sample import Arm, Sample  # noqa: E402
 
+from tests.benchmarks import _gate_loopback as loopback  # noqa: E402
 from tests.benchmarks._gate_simulation import (  # noqa: E402
     POLL,
     RIVALS,
@@ -95,7 +97,7 @@ Beside = dict[str, t.Any]
 def main() -> None:
     """Simulate and print the figures."""
     parser = argparse.ArgumentParser(description="What the gate reaches, simulated, beside other tools' rules.")
-    parser.add_argument("--full", action="store_true", help="the whole goals table, about a quarter of an hour")
+    parser.add_argument("--full", action="store_true", help="the whole goals table, about half an hour")
     parser.add_argument("--only", default="", help="goals to measure, such as 1,3")
     options = parser.parse_args()
     chosen = {int(goal) for goal in options.only.split(",") if goal}
@@ -518,6 +520,25 @@ def replayed(full: bool, beside: Beside) -> Rows:
     yield Row(10, "verdicts without their line or what was needed", wordless, 0)
 
 
+def real(full: bool, beside: Beside) -> Rows:
+    """Goal 11: real servers on loopback, the verdict within one poll and 20 % of the simulation."""
+    lacking = loopback.missing()
+    if lacking:
+        beside["left out"] = f"goal 11: no {lacking} on PATH"
+        say(f"  {beside['left out']}")
+        return
+    exporters = ("haproxy", "app", "envoy") if full else ("haproxy", "app")
+    scenarios = (*loopback.SCENARIOS, loopback.LONG) if full else loopback.SCENARIOS
+    apart: dict[str, float] = {}
+    told = beside["seconds to a verdict on loopback"] = {}
+    for exporter, scenario, found in loopback.compare(exporters, scenarios, 8 if full else 4, say):
+        told[f"{exporter}, {scenario}"] = {name: round(value, 2) for name, value in found._asdict().items()}
+        apart[exporter] = max(apart.get(exporter, 0.0), found.apart)
+    for exporter, polls in apart.items():
+        name = f"polls that real verdicts are more than 20 % apart from simulated ones, {exporter}, worst scenario"
+        yield Row(11, name, polls, 1.0)
+
+
 MEASURES: dict[tuple[int, ...], t.Callable[[bool, Beside], Rows]] = {
     (1,): false_rollbacks,
     (2,): clustered,
@@ -528,6 +549,7 @@ MEASURES: dict[tuple[int, ...], t.Callable[[bool, Beside], Rows]] = {
     (8,): no_data,
     (9,): costs,
     (10,): replayed,
+    (11,): real,
 }
 
 if __name__ == "__main__":

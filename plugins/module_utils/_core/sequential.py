@@ -48,8 +48,7 @@ class Sequential:
 
     def add(self, polls: t.Mapping[str, Poll], moment: Moment, halves: t.Mapping[str, Poll]) -> None:
         for metric in self._metrics:
-            metric.add(polls, moment.warm_up)
-            metric.learn(halves)
+            metric.add(polls, halves, moment.warm_up)
         any_poll = next(iter(polls.values()))  # the requests are the same in all
         self._fresh = any_poll.canary
         if moment.warm_up:
@@ -115,16 +114,11 @@ class _Evidence:
         for track in self._tracks:
             track.demand(margin)
 
-    def add(self, polls: t.Mapping[str, Poll], warm_up: bool) -> None:
+    def add(self, polls: t.Mapping[str, Poll], halves: t.Mapping[str, Poll], warm_up: bool) -> None:
         self._warm_up, before = warm_up, evidence.average(self._harms)
         for track in self._tracks:
-            track.add(polls[track.counter], warm_up)
+            track.add(polls[track.counter], halves.get(track.counter, NOTHING), warm_up)
         evidence.slow_down(self._harms, before, self._harm_needed, self._options.intervals)
-
-    def learn(self, halves: t.Mapping[str, Poll]) -> None:
-        for track in self._tracks:
-            if track.counter in halves:
-                track.dispersion.add(halves[track.counter])
 
     def least_proven(self) -> _Track:
         return min(self._tracks, key=lambda track: track.safe_odds)
@@ -212,9 +206,10 @@ class _Track:
     def safe_odds(self) -> float:
         return self._safe.total
 
-    def add(self, poll: Poll, warm_up: bool) -> None:
+    def add(self, poll: Poll, halves: Poll, warm_up: bool) -> None:
         baseline, phi, limit = self.baseline.rate, self.phi, self.limit_now(warm_up)
         self.baseline.add(poll.baseline, poll.baseline_bad)
+        self.dispersion.add(halves)
         if limit:
             limit.add(poll, phi)
         if warm_up:

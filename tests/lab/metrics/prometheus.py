@@ -20,10 +20,18 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Prometheus:
-    """One Prometheus that scrapes C(targets) (job to addresses): C(start), C(stop)."""
+    """One Prometheus that scrapes C(targets) (job to addresses): C(start), C(stop).
+
+    C(paths) says of a job where its metrics are, when that is not C(/metrics).
+    """
 
     def __init__(
-        self, folder: Path, port: int, targets: t.Mapping[str, t.Sequence[str]], scrape_interval: str = "1s"
+        self,
+        folder: Path,
+        port: int,
+        targets: t.Mapping[str, t.Sequence[str]],
+        scrape_interval: str = "1s",
+        paths: t.Mapping[str, str] | None = None,
     ) -> None:
         found = shutil.which("prometheus")
         if not found:
@@ -33,7 +41,12 @@ class Prometheus:
         config = {
             "global": {"scrape_interval": scrape_interval, "scrape_timeout": scrape_interval},
             "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": list(where)}]} for job, where in targets.items()
+                {
+                    "job_name": job,
+                    "metrics_path": (paths or {}).get(job, "/metrics"),
+                    "static_configs": [{"targets": list(where)}],
+                }
+                for job, where in targets.items()
             ],
         }
         self.config = folder / "prometheus.yml"

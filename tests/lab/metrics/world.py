@@ -15,6 +15,7 @@ import typing as t
 from pathlib import Path
 
 from tests.lab.hosts.haproxy import HAProxy, demo_apps, free_port
+from tests.lab.metrics.envoy import Envoy
 from tests.lab.metrics.prometheus import Prometheus
 
 EXPORTER = """
@@ -27,39 +28,65 @@ frontend metrics
 class World:
     """Blue is stable and runs C(v1) twice, green is the canary and runs C(v2) twice."""
 
-    def __init__(self, haproxy: HAProxy, apps: t.Mapping[str, t.Sequence[int]], prometheus: Prometheus) -> None:
-        self.haproxy, self.apps, self.prometheus = haproxy, apps, prometheus
+    def __init__(
+        self,
+        haproxy: HAProxy,
+        apps: t.Mapping[str, t.Sequence[int]],
+        prometheus: Prometheus,
+        envoy: Envoy | None = None,
+    ) -> None:
+        self.haproxy, self.apps, self.prometheus, self.envoy = haproxy, apps, prometheus, envoy
         self._ending = threading.Event()
         self._clients: list[threading.Thread] = []
 
     @classmethod
     @contextlib.contextmanager
-    def open(cls, folder: Path, weights: str = "50:50:0") -> t.Iterator[World]:
-        """Run it all until the block ends."""
+    def open(
+        cls,
+        folder: Path,
+        weights: str = "50:50:0",
+        with_envoy: bool = False,
+        others: t.Mapping[str, str] | None = None,
+    ) -> t.Iterator[World]:
+        """Run it all until the block ends; C(others) are more jobs of Prometheus and their one address each."""
         apps = {slot: [free_port(), free_port()] for slot in ("blue", "green")}
         addresses = {slot: [f"127.0.0.1:{port}" for port in ports] for slot, ports in apps.items()}
         metrics = free_port()
         haproxy = HAProxy(folder / "haproxy", free_port(), addresses, weights=weights)
         haproxy.config.write_text(haproxy.config.read_text() + EXPORTER.format(port=metrics))
         targets = {"shop": [*addresses["blue"], *addresses["green"]], "haproxy": [f"127.0.0.1:{metrics}"]}
-        prometheus = Prometheus(folder / "prometheus", free_port(), targets)
-        world = cls(haproxy, apps, prometheus)
+        targets.update({job: [address] for job, address in (others or {}).items()})
+        envoy = None
+        if with_envoy:
+            split = dict(zip(("blue", "green"), map(int, weights.split(":")), strict=False))
+            envoy = Envoy(folder / "envoy", (free_port(), free_port()), apps, split)
+            targets["envoy"] = [envoy.metrics]
+        prometheus = Prometheus(folder / "prometheus", free_port(), targets, paths={"envoy": Envoy.PATH})
+        world = cls(haproxy, apps, prometheus, envoy)
         with demo_apps(sys.executable, apps, {"blue": "v1", "green": "v2"}):
             try:
                 haproxy.start()
                 for slot in apps:
                     haproxy.wait_until(slot, 2)
+                if envoy:
+                    envoy.start()
                 prometheus.start()
                 yield world
             finally:
                 world.end_traffic()
                 prometheus.stop()
+                if envoy:
+                    envoy.stop()
                 haproxy.stop()
 
-    def traffic(self, clients: int = 4, pause: float = 0.01) -> None:
-        """Let clients come: each asks, waits C(pause) seconds, and asks again on the same connection."""
+    def traffic(self, clients: int = 4, pause: float = 0.01, port: int | None = None) -> None:
+        """Let clients come: each asks, waits C(pause) seconds, and asks again on the same connection.
+
+        They come to C(port), which is HAProxy's when nothing is said.
+        """
         self._ending.clear()
-        self._clients = [threading.Thread(target=self._client, args=(pause,), daemon=True) for _n in range(clients)]
+        where = (port or self.haproxy.port, pause)
+        self._clients = [threading.Thread(target=self._client, args=where, daemon=True) for _n in range(clients)]
         for client in self._clients:
             client.start()
 
@@ -80,8 +107,8 @@ class World:
                 raise RuntimeError(answer.read().decode())
             connection.close()
 
-    def _client(self, pause: float) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.haproxy.port, timeout=5)
+    def _client(self, port: int, pause: float) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         while not self._ending.is_set():
             try:
                 connection.request("GET", "/")
