@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whole releases under a strict load with slow requests in flight, and how many requests they lost.
 
-Usage: zero_drop --driver haproxy|nginx|nginx-reload|compose-haproxy|compose-nginx [--releases 50] [--rate 100]
-                 [--guide GUIDE.md [--guide-releases 1]]
+Usage: zero_drop --driver haproxy|nginx|nginx-reload|compose-haproxy|compose-nginx|istio|gateway|service
+                 [--releases 50] [--cutovers 0] [--rate 100] [--guide GUIDE.md [--guide-releases 1]]
 
 Each release starts the other slot's applications, shifts traffic in steps, drains and stops the old ones. Every request
 from before its first change until after its last is in its certificate; the figures are the sums of the certificates.
-The drivers compose-* release containers of a Docker engine of their own, which needs root. With --guide the Compose
-file and the script of that guide run unchanged on the same engine, under the same load; each takes minutes.
+The drivers compose-* release containers of a Docker engine of their own, istio, gateway and service pods of the test
+bed of Kubernetes; both need root. --cutovers are releases beside the others, in one step of 100 %. With --guide the
+Compose file and the script of that guide run unchanged on the same engine, under the same load; each takes minutes.
 Progress on stderr; the last line on stdout is one JSON object.
 """
 
@@ -32,6 +33,8 @@ from tests.lab.compose.guide import Guide, strict_load
 from tests.lab.compose.project import Project
 from tests.lab.hosts.balanced import DRIVERS, BalancedWorld
 from tests.lab.hosts.nginx import newest_nginx
+from tests.lab.kubernetes import testbed
+from tests.lab.kubernetes.images import shop as images_of_pods
 
 COMPOSE = ("compose-haproxy", "compose-nginx")
 
@@ -43,7 +46,7 @@ class Shop:
     """A service to release: C(deploy) returns the exit status and the lines of a release, C(report) its report."""
 
     build: t.Callable[[str], object]
-    deploy: t.Callable[[str], tuple[int, str]]
+    deploy: t.Callable[..., tuple[int, str]]
     report: t.Callable[[str], dict[str, t.Any] | None]
 
 
@@ -55,8 +58,9 @@ def say(line: str) -> None:
 def main() -> int:
     """Return the exit status: 0 when nothing was dropped and every release was promoted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--driver", choices=[*DRIVERS, *COMPOSE], required=True)
+    parser.add_argument("--driver", choices=[*DRIVERS, *COMPOSE, *testbed.DRIVERS], required=True)
     parser.add_argument("--releases", type=int, default=50)
+    parser.add_argument("--cutovers", type=int, default=0, help="releases in one step, after the others")
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--guide", type=Path, help="a guide with a Compose file and a script, run beside it")
     parser.add_argument("--guide-releases", type=int, default=1)
@@ -68,12 +72,18 @@ def main() -> int:
             return 2
         with Engine(Path(tempfile.mkdtemp(prefix="zdt-", dir="/tmp"))) as engine:
             with compose(engine, arguments.driver, load) as shop:
-                figures = counted(shop, arguments.driver, arguments.releases)
+                figures = counted(shop, arguments.driver, arguments.releases, arguments.cutovers)
             if figures and arguments.guide:
                 figures["guide"] = guided(engine, arguments.guide.read_text(), arguments.guide_releases, load)
+    elif arguments.driver in testbed.DRIVERS:
+        if why := testbed.missing():
+            say(why)
+            return 2
+        with kubernetes(arguments.driver, load, arguments.releases + arguments.cutovers) as shop:
+            figures = counted(shop, arguments.driver, arguments.releases, arguments.cutovers)
     else:
         with hosts(arguments.driver, load) as shop:
-            figures = counted(shop, arguments.driver, arguments.releases)
+            figures = counted(shop, arguments.driver, arguments.releases, arguments.cutovers)
     if not figures:
         return 1
     print(json.dumps(figures))
@@ -85,9 +95,10 @@ def hosts(driver: str, load: dict[str, t.Any]) -> Iterator[Shop]:
     """Yield a service on machines of loopback."""
     with BalancedWorld(driver, machines=2, variables={"release_certificate": load}) as world:
 
-        def deploy(revision: str) -> tuple[int, str]:
+        def deploy(revision: str, *options: str) -> tuple[int, str]:
             lines: list[str] = []
-            return world.run("deploy", "-e", f"release_revision={revision}", say=lines.append), "\n".join(lines)
+            words = ["deploy", "-e", f"release_revision={revision}", *options]
+            return world.run(*words, say=lines.append), "\n".join(lines)
 
         yield Shop(world.build, deploy, world.report)
 
@@ -101,14 +112,24 @@ def compose(engine: Engine, driver: str, load: dict[str, t.Any]) -> Iterator[Sho
     variables = {"release_certificate": load, "release_drain_timeout": "3s" if balancer != "haproxy" else "10s"}
     with Project(engine, engine.folder / "zero-drop", balancer, newest, variables) as project:
 
-        def deploy(revision: str) -> tuple[int, str]:
+        def deploy(revision: str, *options: str) -> tuple[int, str]:
             # The others get as many as the slot that serves has.
-            return project.deploy(revision, *(["-e", "release_compose_capacity=2"] if revision == "v0" else []))
+            first = ["-e", "release_compose_capacity=2"] if revision == "v0" else []
+            return project.deploy(revision, *first, *options)
 
         yield Shop(lambda revision: images.shop(engine, revision), deploy, project.report)
 
 
-def counted(shop: Shop, driver: str, releases: int) -> dict[str, t.Any]:
+@contextlib.contextmanager
+def kubernetes(driver: str, load: dict[str, t.Any], releases: int) -> Iterator[Shop]:
+    """Yield a service of two pods a slot, behind C(driver), on a test bed of its own."""
+    with testbed.testbed() as bed, tempfile.TemporaryDirectory(prefix="zdt-shop-") as folder:
+        bed.node.load(images_of_pods({f"v{number}": "" for number in range(releases + 1)}))
+        shop = testbed.Shop(bed.cluster, bed.mesh, driver, Path(folder), {"release_certificate": load})
+        yield Shop(lambda revision: None, shop.deploy, shop.report)
+
+
+def counted(shop: Shop, driver: str, releases: int, cutovers: int = 0) -> dict[str, t.Any]:
     """Release so many times and return the figures, none of them when a release was not promoted."""
     figures: dict[str, t.Any] = {
         "driver": driver,
@@ -117,10 +138,12 @@ def counted(shop: Shop, driver: str, releases: int) -> dict[str, t.Any]:
         "dropped": 0,
         "longest_gap_seconds": 0.0,
     }
-    for number in range(releases + 1):
-        revision = f"v{number}"
+    if cutovers:
+        figures["cutovers"] = 0
+    for number in range(releases + cutovers + 1):
+        revision, cutover = f"v{number}", number > releases
         shop.build(revision)
-        status, said = shop.deploy(revision)
+        status, said = shop.deploy(revision, *(["-e", "release_steps=100"] if cutover else []))
         report = shop.report(revision)
         if status or report is None or report["outcome"] != "Promoted":
             say(said)
@@ -129,11 +152,14 @@ def counted(shop: Shop, driver: str, releases: int) -> dict[str, t.Any]:
         if number == 0:
             continue  # nothing served before it
         figures["releases"] += 1
+        if cutover:
+            figures["cutovers"] += 1
         figures["requests"] += report["requests"]
         figures["dropped"] += report["dropped"]
         figures["longest_gap_seconds"] = max(figures["longest_gap_seconds"], report["longest_gap_seconds"])
+        how = " in one step" if cutover else ""
         say(
-            f"{number}/{releases}: {report['requests']} requests, {report['dropped']} dropped, "
+            f"{number}/{releases + cutovers}{how}: {report['requests']} requests, {report['dropped']} dropped, "
             f"longest gap {report['longest_gap_seconds']:.3f} s, {report['seconds']:.1f} s"
         )
         if report["dropped"]:

@@ -94,6 +94,17 @@ class Api:
             if refusal.status != 404:
                 raise
 
+    def watch(self, path: str, **query: str) -> t.Iterator[dict[str, t.Any]]:
+        """Yield what is at C(path), and each object again when it changes, for as long as the server likes."""
+        found = self.get(path, **query)
+        yield from found["items"]
+        wish = {**query, "watch": "true", "resourceVersion": found["metadata"]["resourceVersion"]}
+        address = f"{self.url}{path}?{urllib.parse.urlencode(wish)}"
+        request = urllib.request.Request(address, headers={"Authorization": f"Bearer {self.token}"})
+        with urllib.request.urlopen(request, context=self._tls()) as answer:
+            for line in answer:
+                yield json.loads(line)["object"]
+
     def apply(self, body: dict[str, t.Any], namespace: str = "") -> t.Any:
         """Apply an object of a kind that the lab knows, by server-side apply, and return it."""
         place = _PLACES[body["kind"]].format(namespace, body["apiVersion"])

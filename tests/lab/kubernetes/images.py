@@ -37,8 +37,8 @@ REVISIONS = {
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def shop() -> Path:
-    """Return the tar file of all revisions of the shop."""
+def shop(revisions: Mapping[str, str] = REVISIONS) -> Path:
+    """Return the tar file of C(revisions) of the shop, tags with options of the demo app."""
     programs, files, links = demo()
     sleep = found("sleep")
     layer = _layer([*programs, sleep], files, {**links, "bin/sleep": sleep})
@@ -47,7 +47,7 @@ def shop() -> Path:
             "Entrypoint": ["/bin/sh", "-c", APP],
             "Env": ["PATH=/usr/bin:/bin", "SLOT=none", f"REVISION={tag}", f"OPTIONS={options}"],
         }
-        for tag, options in REVISIONS.items()
+        for tag, options in revisions.items()
     }
     return _image("shop", layer, configs, f"{PYTHON} {DEMO.stat().st_mtime_ns} {sleep}")
 

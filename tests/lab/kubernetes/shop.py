@@ -72,6 +72,7 @@ class Environment:
         example: str,
         url: str = "",
         variables: t.Mapping[str, t.Any] | None = None,
+        journal: t.Mapping[str, t.Any] | None = None,
     ) -> None:
         self.folder = folder
         token = cluster.create_user(namespace, "releases", rules())
@@ -85,7 +86,11 @@ class Environment:
             ansible_python_interpreter=sys.executable,
             release_kubernetes_namespace=namespace,
             release_kubernetes_kubeconfig=kubeconfig,
-            release_journal={"store": "kubernetes", "kubernetes": {"namespace": namespace, "kubeconfig": kubeconfig}},
+            release_journal={
+                "store": "kubernetes",
+                "kubernetes": {"namespace": namespace, "kubeconfig": kubeconfig},
+                **(journal or {}),
+            },
             release_verify={"url": url, "header": "X-Version"} if url else None,
         )
         environment.update(variables or {})
