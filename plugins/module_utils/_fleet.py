@@ -121,15 +121,19 @@ class Driver(abc.ABC):
         """Return what this collection has made there beside instances; called after C(observe)."""
         return []
 
-    def settle(self, slot: str) -> None:
-        """Take back what C(write) arranged for the wait alone, whichever way that ended. By default nothing."""
+    def settle(self, slot: str) -> bool:
+        """Take back what C(write) arranged for the wait alone, whichever way that ended; return whether there was any.
+
+        By default there is nothing.
+        """
         del slot
+        return False
 
 
 # What every *_fleet name takes beside the driver's own options.
 FLEET_SPEC: Facts = {
     "slot": {"type": "str", "choices": list(SLOTS), "required": True},
-    "state": {"type": "str", "choices": ["staged", "retired"], "default": "staged"},
+    "state": {"type": "str", "choices": ["staged", "retired", "settled"], "default": "staged"},
     "revision": {"type": "str"},
     "capacity": {"type": "int"},
     "weight": {"type": "int"},
@@ -154,6 +158,8 @@ def begin(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = Fals
     Raises Refused, with nothing changed, when instances that get requests would be taken away.
     """
     slot = str(params["slot"])
+    if params["state"] == "settled":
+        return _settled(driver, slot, check_mode)
     fleets = driver.observe()
     capacity = 0 if params["state"] == "retired" else _capacity(driver, fleets, params)
     order = Order(slot, capacity, params.get("revision") or "")
@@ -176,6 +182,14 @@ def begin(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool = Fals
         "instances": None if driver.replaces else [instance.id for instance in after[slot].instances],
         "slots": {name: fleet.plain() for name, fleet in after.items()},
     }
+
+
+def _settled(driver: Driver, slot: str, check_mode: bool) -> Facts:
+    """Settle a slot whose wait was broken off, and return what C(begin) does."""
+    changed = not check_mode and driver.settle(slot)
+    fleets = {name: fleet.plain() for name, fleet in driver.observe().items()}
+    known = {"capacity": fleets[slot]["capacity"], "instances": None, "diff": []}
+    return {"changed": changed, "identity": driver.identity(), **known, "slots": fleets}
 
 
 def _capacity(driver: Driver, fleets: t.Mapping[str, Fleet], params: t.Mapping[str, t.Any]) -> int:
@@ -343,9 +357,7 @@ def run(places: t.Sequence[Place], params: t.Mapping[str, t.Any], wait: t.Option
     }
 
 
-def _waited(
-    places: t.Sequence[Place], slot: str, begun: t.Mapping[str, Facts], wait: Wait
-) -> t.Mapping[str, Facts]:
+def _waited(places: t.Sequence[Place], slot: str, begun: t.Mapping[str, Facts], wait: Wait) -> t.Mapping[str, Facts]:
     """Return what is seen when all is ready, and leave nothing arranged for the wait behind, not when it fails."""
     try:
         seen = wait.until_ready(places, slot, begun)

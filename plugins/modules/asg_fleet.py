@@ -22,8 +22,8 @@ description:
     While the slots share the traffic, the other group may grow and may not shrink. Retiring a slot gives the group that
     stays its minimum and maximum back.
   - C(AZRebalance) and C(ReplaceUnhealthy) are suspended in the staged group while it is waited for, and resumed after,
-    whichever way the wait ended. A run that was killed in it is settled by the next C(state=retired), which the
-    playbooks resume and sweep end with. C(Launch) is never suspended.
+    whichever way the wait ended. A run that was killed in it is settled by C(state=retired) or C(state=settled), one of
+    which the playbooks resume and sweep end with. C(Launch) is never suspended.
   - Instances that get requests are never taken away. Nothing moves traffic here.
   - A group without a launch template of its own (a launch configuration, a mixed instances policy), without a target
     group, or whose neighbour follows C($Latest) of the same launch template is refused.
@@ -37,8 +37,10 @@ options:
     description:
       - V(staged) runs O(revision) in the slot. V(retired) sets the group's minimum and desired capacity to 0; its
         targets drain for the deregistration delay of their target group before they are terminated.
+      - V(settled) leaves the instances as they are and takes back what was arranged for the wait alone, where a run
+        was killed in it and the slot is not to be retired, because it is the first one.
     type: str
-    choices: [staged, retired]
+    choices: [staged, retired, settled]
     default: staged
   revision:
     description:

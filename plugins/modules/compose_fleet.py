@@ -30,8 +30,9 @@ options:
     description:
       - V(staged) runs O(revision) in the slot. V(retired) stops its containers, each with its own grace, and removes
         them.
+      - V(settled) changes nothing on this platform, which arranges nothing for a wait.
     type: str
-    choices: [staged, retired]
+    choices: [staged, retired, settled]
     default: staged
   revision:
     description: What the slot shall run; required for O(state=staged).

@@ -34,8 +34,9 @@ options:
   state:
     description:
       - V(staged) runs O(revision) in the slot. V(retired) takes its Deployment to 0 replicas; each pod has its grace.
+      - V(settled) changes nothing on this platform, which arranges nothing for a wait.
     type: str
-    choices: [staged, retired]
+    choices: [staged, retired, settled]
     default: staged
   revision:
     description: What the slot shall run; required for O(state=staged).

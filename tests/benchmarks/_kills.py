@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kills releases of a service under load, before and after each of their writes and at random moments.
 
-    tests/benchmarks/kills --driver haproxy|nginx|compose-haproxy|compose-nginx [--remote] [--random N]
+    tests/benchmarks/kills --driver haproxy|nginx|compose-haproxy|compose-nginx|alb|istio [--remote] [--random N]
                            [--rows controller,worker:SIGTERM] [--moments N]
 
 A row is a victim (the controller, its worker, both, the first process of a PID namespace) and a signal. After each kill
 traffic has to come back by itself where a process of ours lives, and one resume from a fresh process has to end the
 release. A strict client that outlives every kill counts what was dropped. The drivers compose-* make containers on a
-Docker engine of their own, which needs root.
+Docker engine of their own, istio makes pods on a test bed of its own, and both need root; alb releases in the lab of
+AWS, where each API call is a moment too and what a release changes in its groups has to be as before at its end.
 
 Progress goes to stderr; the last line on stdout is one JSON object: the counts of PROTOCOL.md, the time from a kill
 until every balancer had its recorded weights again (milliseconds), and the same for each row.
@@ -42,7 +43,7 @@ assert tests.conftest.COLLECTION
 def main() -> None:
     """Kill, count, print."""
     parser = argparse.ArgumentParser(description="Kills releases at every moment and counts what that did.")
-    parser.add_argument("--driver", choices=["haproxy", "nginx", *COMPOSE], default="haproxy")
+    parser.add_argument("--driver", choices=["haproxy", "nginx", *COMPOSE, "alb", "istio"], default="haproxy")
     parser.add_argument("--remote", action="store_true", help="two balancers on machines over SSH, not one in process")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="kills at random moments, beside all others")
     parser.add_argument("--rows", default="", help="victim or victim:SIGNAL, with commas; all of them by default")
@@ -50,15 +51,32 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     rows, left_out = wanted(options.rows, options)
-    if options.driver in COMPOSE and (options.remote or missing()):
-        raise SystemExit(missing() or "--remote is for the drivers without an engine")
-    of_compose = options.driver in COMPOSE
-    made = ComposeGround(options.driver) if of_compose else Ground(options.driver, options.remote)
-    with made as ground, Clients(ground.doors(), ground.folder) as clients:
+    if options.remote and options.driver not in ("haproxy", "nginx"):
+        raise SystemExit("--remote is for haproxy and nginx")
+    with ground_of(options) as ground, Clients(ground.doors(), ground.folder) as clients:
         kills = list(all_kills(ground, rows, options.random, options.moments, random.Random(options.seed)))
         dropped, requests = clients.counted()
     print(json.dumps({**figures(kills), "dropped": dropped, "requests": requests, **topology(options),
                       "rows": [row_of(row, kills) for row in rows], "left_out": left_out}))  # fmt: skip
+
+
+def ground_of(options: argparse.Namespace) -> Ground:
+    """Return where the releases are made. Raises SystemExit with what is missing for it."""
+    if options.driver == "alb":
+        from tests.lab.aws.killing import AwsGround  # it needs moto, which the others do without
+
+        return AwsGround()
+    if options.driver == "istio":
+        from tests.lab.kubernetes.killing import KubernetesGround, missing_bed
+
+        if why := missing_bed():
+            raise SystemExit(why)
+        return KubernetesGround(options.driver)
+    if options.driver in COMPOSE:
+        if missing():
+            raise SystemExit(missing())
+        return ComposeGround(options.driver)
+    return Ground(options.driver, options.remote)
 
 
 def wanted(text: str, options: argparse.Namespace) -> tuple[list[Row], dict[str, str]]:
@@ -78,9 +96,7 @@ def wanted(text: str, options: argparse.Namespace) -> tuple[list[Row], dict[str,
     return [row for row in rows if not (why and row[0] == "container")], {"container": why} if why else {}
 
 
-def all_kills(
-    ground: Ground, rows: list[Row], chance: int, most: int | None, rng: random.Random
-) -> t.Iterator[Kill]:
+def all_kills(ground: Ground, rows: list[Row], chance: int, most: int | None, rng: random.Random) -> t.Iterator[Kill]:
     """Kill one release after the other and yield what became of each."""
     names, seconds = moments(ground)
     say(f"a release takes {seconds:.1f} s and has {len(names)} moments: {'; '.join(names)}")
@@ -124,6 +140,10 @@ def topology(options: argparse.Namespace) -> dict[str, str]:
     """Return what the times depend on."""
     if options.driver in COMPOSE:
         return {"driver": options.driver, "topology": "one project on one engine, in process"}
+    if options.driver == "alb":
+        return {"driver": options.driver, "topology": "one ALB of the lab, in process"}
+    if options.driver == "istio":
+        return {"driver": options.driver, "topology": "one object of a real API server, in process"}
     where = "two machines over SSH" if options.remote else "one balancer in process"
     return {"driver": options.driver, "topology": where}
 

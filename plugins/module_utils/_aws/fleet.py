@@ -92,15 +92,19 @@ class AsgFleet(_fleet.Driver):
         else:
             self._retire(group, there)
 
-    def settle(self, slot: str) -> None:
+    def settle(self, slot: str) -> bool:
         self.seen = self._described()
         group = self.seen[slot]
+        alone = self.seen[other(slot)].kept is None  # nothing else serves: no release is under way that pins a size
+        if group.kept is None or not (alone or group.kept.suspended):
+            return False
         self._resume(group)
-        if self.seen[other(slot)].kept is None:  # nothing else serves: no release is under way that pins a size
+        if alone:
             self._unpin(group)
             self._forget(group)
-        elif group.kept and group.kept.suspended:
+        else:
             self._write([_tag(group, KEPT, replace(group.kept, suspended=()).text())])
+        return True
 
     def owned(self) -> list[Owned]:
         found = []

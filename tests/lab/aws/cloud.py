@@ -61,6 +61,8 @@ class Cloud:
         self._port = port
         self._processes = Processes()
         self._lock = threading.RLock()
+        # Told of each API call that has changed something, as soon as it has.
+        self.heard: t.Callable[[str], None] = lambda operation: None
         self._over = threading.Event()
         self._problems: list[str] = []
         self._counted: dict[str, dict[str, int]] = {}
@@ -132,6 +134,24 @@ class Cloud:
     def wait(self, what: str, true: t.Callable[[], bool], seconds: float = 15.0) -> None:
         """Wait until something is C(true). Raises TimeoutError."""
         give_up = time.monotonic() + seconds
+    def weights(self, listener: str) -> dict[str, int]:
+        """Return the weight of each target group in a listener's default action, without an API call."""
+        with self._lock:
+            (found,) = (
+                one
+                for backend in elbv2_backends[DEFAULT_ACCOUNT_ID].values()
+                for balancer in backend.load_balancers.values()
+                for one in balancer.listeners.values()
+                if one.arn == listener
+            )
+            default = next(rule for rule in found.rules.values() if rule.priority == "default")
+            return dict(_forward(default.actions[-1]))
+
+    def healthy(self, group: str) -> int:
+        """Return how many targets of a group are healthy, without an API call."""
+        with self._lock:
+            return sum(target.state == "healthy" for target in self.health.targets.get(group, {}).values())
+
         while not true():
             if time.monotonic() > give_up:
                 raise TimeoutError(f"after {seconds} s still not: {what}")
@@ -182,6 +202,7 @@ class Cloud:
             start_response(*answers[0])
             return [body]
 
+                    self.heard(environ["lab.operation"])
         return call
 
     def _about(self) -> bytes:

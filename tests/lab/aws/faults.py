@@ -13,7 +13,6 @@ import io
 import json
 import re
 import threading
-import time
 import typing as t
 import urllib.parse
 from dataclasses import dataclass
@@ -40,7 +39,8 @@ class Fault:
     when: str = "before"
     nth: int = 1
     times: int = 1
-    seconds: float = 0.5  # of a delay
+    seconds: float = 0.5  # of a delay, at most where there is something else that ends it
+    over: threading.Event | None = None
     seen: int = 0
 
     def meets(self, operation: str) -> bool:
@@ -49,6 +49,10 @@ class Fault:
             return False
         self.seen += 1
         return self.nth <= self.seen < self.nth + self.times
+
+    def delay(self) -> None:
+        """Let the call wait."""
+        (self.over or threading.Event()).wait(self.seconds)
 
 
 class Faults:
@@ -82,7 +86,7 @@ class Faults:
             met = [fault for fault in self._planned if fault.meets(operation)]
         for fault in met:
             if fault.kind == "delay" and fault.when == "before":
-                time.sleep(fault.seconds)
+                fault.delay()
             elif fault.when == "before":
                 return _answer(fault, environ, start_response)
         if not any(fault.when == "after" for fault in met):
@@ -91,7 +95,7 @@ class Faults:
         done = b"".join(self._app(environ, lambda *answer: kept.append(answer[:2])))
         for fault in met:
             if fault.kind == "delay":
-                time.sleep(fault.seconds)
+                fault.delay()
             else:
                 return _answer(fault, environ, start_response)
         start_response(*kept[0])

@@ -161,6 +161,10 @@ class Ground(World):
         return {
             (balancer.map if self.driver == "haproxy" else balancer.state / "shop" / "current"): f"lb{number}"
             for number, balancer in enumerate(self.balancers, start=1)
+    def left_over(self) -> list[str]:
+        """Return what a release has changed beside the traffic and not put back, once it has ended."""
+        return []
+
         }
 
     def _live(self, balancer: t.Any) -> Weights | None:
@@ -404,6 +408,8 @@ class Sights:
         locked, self._locked = bool(document["lock"]), bool(document["lock"])
         if not fresh and locked:
             yield self._unique(f"heartbeat after {self._last}")
+        elif path.suffix == ".call":
+            yield self._unique(path.stem)
         elif not fresh:
             yield self._unique("lock given back")
         for entry in fresh[-1:]:
@@ -609,3 +615,5 @@ def _resume(ground: Ground, kill: Kill) -> None:
         kill.add("unexplained", f"{kill.outcome}, but traffic is {ground.live()}")
     if not kill.by_itself and before != ground.live():
         kill.notes.append(f"resume moved {before} to {ground.live()} in {time.monotonic() - began:.1f} s")
+    for why in ground.left_over():
+        kill.add("unexplained", why)
