@@ -3,14 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whole releases under a strict load with slow requests in flight, and how many requests they lost.
 
-Usage: zero_drop --driver haproxy|nginx|nginx-reload|compose-haproxy|compose-nginx|istio|gateway|service
+Usage: zero_drop --driver haproxy|nginx|nginx-reload|compose-haproxy|compose-nginx|istio|gateway|service|alb
                  [--releases 50] [--cutovers 0] [--rate 100] [--guide GUIDE.md [--guide-releases 1]]
 
 Each release starts the other slot's applications, shifts traffic in steps, drains and stops the old ones. Every request
 from before its first change until after its last is in its certificate; the figures are the sums of the certificates.
 The drivers compose-* release containers of a Docker engine of their own, istio, gateway and service pods of the test
-bed of Kubernetes; both need root. --cutovers are releases beside the others, in one step of 100 %. With --guide the
-Compose file and the script of that guide run unchanged on the same engine, under the same load; each takes minutes.
+bed of Kubernetes; both need root. alb releases instances of the lab of AWS. --cutovers are releases beside the others,
+in one step of 100 %. With --guide the Compose file and the script of that guide run unchanged on the same engine, under
+the same load; each takes minutes.
 Progress on stderr; the last line on stdout is one JSON object.
 """
 
@@ -58,13 +59,18 @@ def say(line: str) -> None:
 def main() -> int:
     """Return the exit status: 0 when nothing was dropped and every release was promoted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--driver", choices=[*DRIVERS, *COMPOSE, *testbed.DRIVERS], required=True)
-    parser.add_argument("--releases", type=int, default=50)
-    parser.add_argument("--cutovers", type=int, default=0, help="releases in one step, after the others")
+    parser.add_argument("--driver", choices=[*DRIVERS, *COMPOSE, *testbed.DRIVERS, "alb"], required=True)
+    parser.add_argument("--releases", type=int, help="50 by default, 30 of alb")
+    parser.add_argument(
+        "--cutovers", type=int, help="releases in one step, after the others; none by default, 30 of alb"
+    )
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--guide", type=Path, help="a guide with a Compose file and a script, run beside it")
     parser.add_argument("--guide-releases", type=int, default=1)
     arguments = parser.parse_args()
+    releases, cutovers = (30, 30) if arguments.driver == "alb" else (50, 0)
+    arguments.releases = releases if arguments.releases is None else arguments.releases
+    arguments.cutovers = cutovers if arguments.cutovers is None else arguments.cutovers
     load = {"rate": arguments.rate, "post_path": "/", "slow_path": "/slow?seconds=2", "slow_share": 5}
     if arguments.driver in COMPOSE:
         if why := missing():
@@ -80,6 +86,9 @@ def main() -> int:
             say(why)
             return 2
         with kubernetes(arguments.driver, load, arguments.releases + arguments.cutovers) as shop:
+            figures = counted(shop, arguments.driver, arguments.releases, arguments.cutovers)
+    elif arguments.driver == "alb":
+        with aws(load) as shop:
             figures = counted(shop, arguments.driver, arguments.releases, arguments.cutovers)
     else:
         with hosts(arguments.driver, load) as shop:
@@ -127,6 +136,21 @@ def kubernetes(driver: str, load: dict[str, t.Any], releases: int) -> Iterator[S
         bed.node.load(images_of_pods({f"v{number}": "" for number in range(releases + 1)}))
         shop = testbed.Shop(bed.cluster, bed.mesh, driver, Path(folder), {"release_certificate": load})
         yield Shop(lambda revision: None, shop.deploy, shop.report)
+
+
+@contextlib.contextmanager
+def aws(load: dict[str, t.Any]) -> Iterator[Shop]:
+    """Yield a service of two instances a slot in Auto Scaling groups, behind an ALB, in a lab of its own."""
+    from tests.lab.aws.cloud import Cloud  # they need moto, which the others do without
+    from tests.lab.aws.environment import Environment
+    from tests.lab.aws.grouped import Grouped
+    from tests.lab.aws.shop import Shop as Infrastructure
+
+    # An ALB does not count what is in flight: the old slot stays for the longest request.
+    variables = {"release_certificate": load, "release_drain_timeout": "3s", "release_scale_down_delay": "0"}
+    with Cloud() as cloud, tempfile.TemporaryDirectory(prefix="zdt-shop-") as folder:
+        shop = Environment(Grouped(Infrastructure(cloud)), Path(folder), variables)
+        yield Shop(shop.shop.ami, shop.deploy, shop.report)
 
 
 def counted(shop: Shop, driver: str, releases: int, cutovers: int = 0) -> dict[str, t.Any]:
