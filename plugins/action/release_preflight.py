@@ -76,6 +76,7 @@ class ActionModule(ReleaseAction):
                 revisions=revisions,
                 sight=sight,
                 task_vars=task_vars,
+                traffic=settings["traffic"],
             )
             plan["forecast"] = _reckon(plan, settings, judge, balancers)
         plan["key"] = key

@@ -132,6 +132,7 @@ class ActionModule(ReleaseAction):
             sight=sight,
             probes=probes.sent,
             task_vars=task_vars,
+            traffic=params["traffic"],
         )
 
     def _ramp(

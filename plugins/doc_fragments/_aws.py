@@ -13,8 +13,8 @@ class ModuleDocFragment:
 options:
   profile:
     description:
-      - The named profile of the AWS configuration files. Not used when O(access_key) is given.
-      - E(AWS_PROFILE) and E(AWS_DEFAULT_PROFILE) are used when it is not set.
+      - The named profile of the AWS configuration files, instead of keys.
+      - E(AWS_PROFILE) and E(AWS_DEFAULT_PROFILE) are used when it is not set; V("") keeps it unset.
     type: str
     aliases: [aws_profile]
   region:
@@ -51,10 +51,10 @@ options:
     default: zerodowntime
   endpoint_url:
     description:
-      - Another address than AWS's own for every call, such as the lab's. E(AWS_URL) and E(EC2_URL) are used when it
-        is not set.
+      - Another address than AWS's own for every call, such as the lab's. E(AWS_URL), E(EC2_URL) and E(S3_URL) are
+        used when it is not set.
     type: str
-    aliases: [aws_endpoint_url, ec2_url]
+    aliases: [aws_endpoint_url, ec2_url, s3_url]
   aws_ca_bundle:
     description: File with the certificates to trust. E(AWS_CA_BUNDLE) is used when it is not set.
     type: path
@@ -62,6 +62,15 @@ options:
     description: Whether the certificate of AWS is verified.
     type: bool
     default: true
+  aws_config:
+    description: Settings of botocore's client configuration, such as C(proxies), laid over our own.
+    type: dict
+  debug_botocore_endpoint_logs:
+    description:
+      - Taken so that C(module_defaults) of amazon.aws fit; it does nothing here. The calls of a release are in
+        CloudTrail. E(ANSIBLE_DEBUG_BOTOCORE_LOGS) is used when it is not set.
+    type: bool
+    default: false
   retries:
     description: How often one call is tried, botocore's standard mode.
     type: int

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.forecast import Traffic
@@ -105,17 +105,19 @@ def open_judge(
     sight: Sight | None = None,
     probes: Probes | None = None,
     task_vars: dict[str, t.Any] | None = None,
+    traffic: t.Mapping[str, t.Any] | None = None,
 ) -> ShiftJudge | None:
     """Return the judge of C(gate), None without one.
 
     C(names) is what the traffic system calls each slot, C(revisions) what runs there, C(sight) what the balancers say
-    now, C(probes) what a prober of ours sent through them. Raises ReleaseError with one sentence when the gate or its
-    source is wrong, so open it before anything moves.
+    now, C(probes) what a prober of ours sent through them, C(traffic) how traffic is moved. Raises ReleaseError, with
+    one sentence, when the gate or its source is wrong, so open it before anything moves.
     """
     if gate is None or gate == {} or gate == "":
         return None
     desk = _Desk(sight)
     where = places(canary, stable, names, revisions)
+    gate = settings.beside(gate, traffic)
     opened = open_gate(action, gate, where, desk.read, probes, task_vars, patient=False)
     action.say(f"the gate reads {'; '.join([*map(str, opened.looks), *opened.watched])}")
     return ShiftJudge(opened, desk)
@@ -152,9 +154,10 @@ def open_gate(
             raise ReleaseError(
                 f"the source {source.name} has no requests of {look.slot}, the stable slot: nothing for {look.query}"
             )
-    options = wanted.options()
+    # Asked more often than it counts, a source would say the same again.
+    options = replace(wanted.options(), interval=max(wanted.options().interval, source.resolution))
     history = source.history(options.lookback, options.interval)
-    options = wanted.options(source.metrics(history))
+    options = replace(wanted.options(source.metrics(history)), interval=options.interval)
     source.choose(options.counters)
     watchers = [WATCHERS[name](given, where) for name, given in wanted.watch]
     live = Live(Gate(options, history), options, source, where, watchers, probes, time.monotonic)

@@ -10,6 +10,7 @@ data "aws_iam_policy_document" "release" {
     actions = [
       "autoscaling:DescribeAutoScalingGroups",
       "autoscaling:DescribeScalingActivities",
+      "cloudwatch:GetMetricData",
       "ec2:DescribeLaunchTemplateVersions",
       "elasticloadbalancing:DescribeListeners",
       "elasticloadbalancing:DescribeTargetGroupAttributes",

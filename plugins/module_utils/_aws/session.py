@@ -14,7 +14,7 @@ import traceback
 import typing as t
 from functools import partial
 
-from ansible.module_utils.basic import env_fallback
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._aws import auth
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, ReleaseError
 
 MISSING: t.Optional[str] = None
@@ -28,48 +28,7 @@ try:
 except ImportError:
     MISSING = traceback.format_exc()
 
-# Option names, aliases and environment are those of amazon.aws, so that one set of variables serves both.
-AUTH_SPEC: dict[str, t.Any] = {
-    "profile": {
-        "type": "str",
-        "aliases": ["aws_profile"],
-        "fallback": (env_fallback, ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]),
-    },
-    "region": {
-        "type": "str",
-        "aliases": ["aws_region", "ec2_region"],
-        "fallback": (env_fallback, ["AWS_REGION", "AWS_DEFAULT_REGION", "EC2_REGION"]),
-    },
-    "access_key": {
-        "type": "str",
-        "no_log": False,
-        "aliases": ["aws_access_key_id", "aws_access_key", "ec2_access_key"],
-        "fallback": (env_fallback, ["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "EC2_ACCESS_KEY"]),
-    },
-    "secret_key": {
-        "type": "str",
-        "no_log": True,
-        "aliases": ["aws_secret_access_key", "aws_secret_key", "ec2_secret_key"],
-        "fallback": (env_fallback, ["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "EC2_SECRET_KEY"]),
-    },
-    "session_token": {
-        "type": "str",
-        "no_log": True,
-        "aliases": ["aws_session_token", "security_token", "aws_security_token", "access_token"],
-        "fallback": (env_fallback, ["AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "EC2_SECURITY_TOKEN"]),
-    },
-    "assume_role_arn": {"type": "str", "aliases": ["iam_role_arn"]},
-    "assume_role_session_name": {"type": "str", "default": "zerodowntime"},
-    "endpoint_url": {
-        "type": "str",
-        "aliases": ["aws_endpoint_url", "ec2_url"],
-        "fallback": (env_fallback, ["AWS_URL", "EC2_URL"]),
-    },
-    "aws_ca_bundle": {"type": "path", "fallback": (env_fallback, ["AWS_CA_BUNDLE"])},
-    "validate_certs": {"type": "bool", "default": True},
-    "retries": {"type": "int", "default": 3},
-    "timeout": {"type": "float", "default": 10.0},
-}
+AUTH_SPEC: dict[str, t.Any] = auth.SPEC
 
 # Answers that say nothing about whether an earlier try of the same call was carried out.
 _UNSURE = frozenset(
@@ -146,6 +105,11 @@ def _client(options: t.Mapping[str, t.Any], name: str) -> t.Any:
         read_timeout=float(options.get("timeout") or 10.0),
         user_agent_extra="zerodowntime.bluegreen",
     )
+    if options.get("aws_config"):
+        try:
+            config = config.merge(botocore.config.Config(**options["aws_config"]))
+        except TypeError as error:
+            raise ReleaseError(f"aws_config: {_short(str(error))}") from None
     where = {
         "region_name": options.get("region") or None,
         "endpoint_url": options.get("endpoint_url") or None,
@@ -157,7 +121,13 @@ def _client(options: t.Mapping[str, t.Any], name: str) -> t.Any:
         "aws_secret_access_key": options.get("secret_key") or None,
         "aws_session_token": options.get("session_token") or None,
     }
-    session = _session(str(options.get("profile") or "") if not keys["aws_access_key_id"] else "")
+    profile = str(options.get("profile") or "")
+    if profile and any(keys.values()):
+        raise ReleaseError(
+            f"AWS: there is a profile ({profile}) and there are keys, by options or by the environment; only one can "
+            "be meant: set the other one to ''"
+        )
+    session = _session(profile)
     role = options.get("assume_role_arn")
     if not role:
         return session.client(name, **where, **keys)

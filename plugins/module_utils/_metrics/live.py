@@ -92,7 +92,7 @@ class Live:
         now = self._clock()
         self._take(now)
         if now >= self._due:
-            self._due = now + self._options.interval
+            self._due = self._source.next(now, self._options.interval)
             if self._reading is None:
                 self._reading = _Call(lambda: self._source.read(now), self._source.name, now, self._source.quick)
             if self._watching is None and self._watchers:

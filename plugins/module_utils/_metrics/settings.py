@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.gate_options import Options
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.cloudwatch import CloudWatch, behind
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.haproxy import HAProxy
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.http import Http
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.load_test import LoadTest
@@ -18,7 +19,9 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.so
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.watchers import WATCHERS
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.web import Web
 
-SOURCES: dict[str, type[Source]] = {source.name: source for source in (HAProxy, Http, LoadTest, Prometheus, Web)}
+SOURCES: dict[str, type[Source]] = {
+    source.name: source for source in (CloudWatch, HAProxy, Http, LoadTest, Prometheus, Web)
+}
 
 # Defaults under the user's own options, nothing more.
 PRESETS: dict[str, dict[str, t.Any]] = {
@@ -56,6 +59,16 @@ class Settings:
             return Options.from_dict(given)
         except ValueError as error:
             raise SourceError(str(error)) from None
+
+
+def beside(gate: t.Any, traffic: t.Optional[t.Mapping[str, t.Any]]) -> t.Any:
+    """Return C(gate) with what its source can take from C(traffic), a traffic name's options by its name."""
+    given = gate.get("source") if isinstance(gate, t.Mapping) else None
+    options = given.get(CloudWatch.name) if isinstance(given, t.Mapping) else {} if given == CloudWatch.name else None
+    known = (traffic or {}).get("alb_traffic")
+    if not (isinstance(options, t.Mapping) and isinstance(known, t.Mapping)):
+        return gate
+    return {**gate, "source": {CloudWatch.name: behind(known, options)}}
 
 
 def parse(gate: t.Any) -> Settings:

@@ -88,6 +88,15 @@ class Source(abc.ABC):
     # Whether it may have nothing to say yet when the gate is opened.
     late: t.ClassVar[bool] = False
 
+    @property
+    def resolution(self) -> float:
+        """Return how many seconds lie between two counts of its own: it is not asked more often."""
+        return 0.0
+
+    def next(self, now: float, interval: float) -> float:
+        """Return when to read it next, C(interval) seconds after C(now) unless it knows better."""
+        return now + interval
+
     @abc.abstractmethod
     def read(self, at: float) -> t.Optional[Sample]:
         """Return the reading of now, an arm None where there is no data; None when nothing is newer than the last one.

@@ -91,9 +91,13 @@ GATE_REPLAY: dict[str, t.Any] = {
 def gate_of(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return the gate that a task's C(params) say, as users write it where a gate is an option."""
     gate = {name: params[name] for name in GATE if params[name] is not None}
-    # What the spec filled in is not what the user said.
+    # What the spec filled in, and the second name of an option, is not what the user said.
     gate["source"] = {
-        name: {key: value for key, value in options.items() if value != _SOURCES[name][key].get("default")}
+        name: {
+            key: value
+            for key, value in options.items()
+            if key in _SOURCES[name] and value != _SOURCES[name][key].get("default")
+        }
         for name, options in params["source"].items()
         if options is not None
     }

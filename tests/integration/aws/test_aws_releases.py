@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+import time
 import typing as t
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 pytest.importorskip("moto", reason="needs the Python package moto")
 pytest.importorskip("hcl2", reason="needs the Python package python-hcl2")
@@ -20,6 +24,18 @@ from tests.lab.aws.shop import Shop
 from tests.unit.docs.test_aws_examples import statements
 
 LOAD = {"rate": 40, "connections": 4, "post_path": "/", "post_share": 20, "max_duration": "5m"}
+# Where an ALB needs minutes the lab's CloudWatch needs seconds; account and load balancer are those of the traffic.
+GATE = {
+    "source": {"cloudwatch": {"period": 1, "delay": "1s"}},
+    "metrics": [{"name": "errors", "margin": 0.2}],
+    "interval": "1s",
+    "initial_delay": 0,
+    "min_duration": "2s",
+    "min_step_duration": "1s",
+    "min_requests": 20,
+    "no_data_limit": 30,
+    "max_duration": "2m",
+}
 # Each changes something. One release makes so many of them, and no more.
 WRITES = {
     "CreateLaunchTemplateVersion": 1,
@@ -45,7 +61,7 @@ def good(shop: Environment) -> dict[str, t.Any]:
     """What the release of v2 came to: its calls, and its report."""
     shop.shop.ami("v2")
     shop.shop.calls()
-    status, said = shop.deploy("v2")
+    status, said = shop.deploy("v2", "-e", json.dumps({"release_gate": GATE}))
     calls = shop.shop.calls()
     assert status == 0, said
     return {"calls": calls, "report": shop.report("v2"), "said": said}
@@ -82,7 +98,7 @@ def test_a_good_release_serves_drops_nothing_and_leaves_every_setting_as_it_was(
 
 def test_the_calls_of_a_release_that_change_something_are_counted(good: dict[str, t.Any]) -> None:
     calls = good["calls"]
-    writes = {call: calls.count(call) for call in set(calls) if not call.startswith("Describe")}
+    writes = {call: calls.count(call) for call in set(calls) if not call.startswith(("Describe", "Get"))}
     assert writes == WRITES, sorted(calls)
 
 
@@ -113,6 +129,37 @@ def test_a_rollback_after_the_old_slot_was_retired_stages_it_again(shop: Environ
     assert shop.answer() == (200, "v2")
     assert len(shop.shop.versions()) == before + 1, "v2 stands as a version already"
     assert (shop.shop.size("green"), shop.shop.size("blue")) == ((1, 4, 2), (0, 4, 0))
+
+
+def test_a_release_passes_its_gate_by_what_cloudwatch_counted(good: dict[str, t.Any]) -> None:
+    assert re.search(r"PASS after \S+: errors: canary 0\.00% \(0/\d\d+\) against baseline", good["said"]), good["said"]
+    assert good["calls"].count("GetMetricData") >= 3
+
+
+def test_a_release_whose_answers_fail_is_taken_back_by_what_cloudwatch_counted(shop: Environment) -> None:
+    status, said = shop.deploy("v5", "-e", json.dumps({"release_gate": GATE}), program="--error-rate 0.5")
+    assert status == 2, said
+    assert re.search(r"FAIL after \S+: errors: canary \d\d\.\d+% .* against baseline 0\.00%", said), said
+    report = shop.report("v5")
+    assert (report["outcome"], report["dropped"]) == ("RolledBack", 0), report
+    assert shop.answer() == (200, "v2")
+
+
+def test_on_a_quiet_night_the_gate_is_inconclusive(shop: Environment) -> None:
+    gate = {
+        **{name: value for name, value in GATE.items() if name != "no_data_limit"},
+        "source": {"cloudwatch": {**GATE["source"]["cloudwatch"], "load_balancer": shop.shop.shop.listener}},
+        "no_data_limit": 3,
+        "canary": "blue",
+        "slots": dict(shop.shop.shop.groups),
+        "fail_on": ["inconclusive"],
+    }
+    play = [{"hosts": "shop-eu", "gather_facts": False, "tasks": [{"zerodowntime.bluegreen.metric_gate": gate}]}]
+    (shop.folder / "night.yml").write_text(yaml.safe_dump(play))
+    time.sleep(3)  # the last release's requests are over
+    status, said = shop.run(str(shop.folder / "night.yml"))
+    assert status == 2, said
+    assert "no data: 3 polls in a row without a usable reading" in said
 
 
 def test_the_documented_policy_is_enough_and_nothing_in_it_is_unused(

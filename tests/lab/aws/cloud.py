@@ -40,7 +40,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from tests.lab.aws import gaps
-from tests.lab.aws.edge import Edge, Route
+from tests.lab.aws.edge import FAMILIES, Edge, Route
 from tests.lab.aws.faults import Faults
 from tests.lab.aws.targets import REASONS, Health, Processes, program
 
@@ -51,18 +51,21 @@ READS = ("Describe", "Get", "List", "Query", "Scan", "BatchGet")
 
 
 class Cloud:
-    """The lab. C(pace) is how long a second between two health checks lasts; C(lag) how late the data plane follows."""
+    """The lab. C(pace) is how long a second between two health checks lasts; C(lag) how late the data plane follows.
 
-    def __init__(self, pace: float = 0.02, lag: float = 0.0, port: int = 0) -> None:
+    With C(latencies) CloudWatch gets the response time of each request, too.
+    """
+
+    def __init__(self, pace: float = 0.02, lag: float = 0.0, port: int = 0, latencies: bool = False) -> None:
         self.health = Health(pace)
-        self.lag = lag
+        self.lag, self._latencies = lag, latencies
         self.problem_of_launches: str | None = None
         self.activities: list[dict[str, t.Any]] = []
+        # Told of each API call that has changed something, as soon as it has.
+        self.heard: t.Callable[[str], None] = lambda operation: None
         self._port = port
         self._processes = Processes()
         self._lock = threading.RLock()
-        # Told of each API call that has changed something, as soon as it has.
-        self.heard: t.Callable[[str], None] = lambda operation: None
         self._over = threading.Event()
         self._problems: list[str] = []
         self._counted: dict[str, dict[str, int]] = {}
@@ -74,7 +77,7 @@ class Cloud:
         self.folder = Path(tempfile.mkdtemp(prefix="zdt-aws-", dir="/tmp"))
         moto_api_backend.reset()
         self._gaps = gaps.closed(self)
-        self.edge = Edge(self.folder)
+        self.edge = Edge(self.folder, self._latencies)
         self.faults = Faults(self._locked(DomainDispatcherApplication(create_backend_app)))
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self._server = make_server("127.0.0.1", self._port, self.faults, threaded=True, request_handler=_Quiet)
@@ -131,9 +134,6 @@ class Cloud:
         """Return the front door of a listener, without a path. Raises KeyError before the data plane knows it."""
         return self.edge.url(listener)
 
-    def wait(self, what: str, true: t.Callable[[], bool], seconds: float = 15.0) -> None:
-        """Wait until something is C(true). Raises TimeoutError."""
-        give_up = time.monotonic() + seconds
     def weights(self, listener: str) -> dict[str, int]:
         """Return the weight of each target group in a listener's default action, without an API call."""
         with self._lock:
@@ -152,6 +152,9 @@ class Cloud:
         with self._lock:
             return sum(target.state == "healthy" for target in self.health.targets.get(group, {}).values())
 
+    def wait(self, what: str, true: t.Callable[[], bool], seconds: float = 15.0) -> None:
+        """Wait until something is C(true). Raises TimeoutError."""
+        give_up = time.monotonic() + seconds
         while not true():
             if time.monotonic() > give_up:
                 raise TimeoutError(f"after {seconds} s still not: {what}")
@@ -199,10 +202,10 @@ class Cloud:
                 body = b"".join(app(environ, lambda *answer: answers.append(answer[:2])))
                 if not environ["lab.operation"].startswith(READS):
                     self._follow_soon()
+                    self.heard(environ["lab.operation"])
             start_response(*answers[0])
             return [body]
 
-                    self.heard(environ["lab.operation"])
         return call
 
     def _about(self) -> bytes:
@@ -295,34 +298,41 @@ class Cloud:
         if time.monotonic() - self._published < 1:
             return
         self._published = time.monotonic()
-        counted = self.edge.counters()
+        counted, latencies = self.edge.counters(), self.edge.latencies()
         for group in self._groups():
+            new = self._rise(counted, _word(group.arn))
             for balancer in dict.fromkeys(group.load_balancer_arns):
-                new = self._rise(counted, _word(group.arn))
-                dimensions = {"LoadBalancer": dimension(balancer), "TargetGroup": dimension(group.arn)}
-                self._put(group.region_name, "RequestCount", new["requests"], dimensions)
-                # As at AWS there is no data point, not a zero, where nothing failed.
-                self._put(group.region_name, "HTTPCode_Target_5XX_Count", new["http_5xx"], dimensions)
+                # As at AWS there is no data point, not a zero, where nothing failed or nobody asked.
+                whole, here = {"LoadBalancer": dimension(balancer)}, {"TargetGroup": dimension(group.arn)}
+                self._put(group, "RequestCount", [new["requests"]], {**whole, **here})
+                for family in FAMILIES:
+                    self._put(group, f"HTTPCode_Target_{family.upper()}_Count", [new[family]], {**whole, **here})
+                # Which target group its own answers belong to, an ALB does not count.
+                self._put(group, "HTTPCode_ELB_5XX_Count", [new["edge_5xx"]], whole)
+                times = latencies.get(_word(group.arn), [])
+                self._put(group, "TargetResponseTime", times, {**whole, **here}, "Seconds")
         self._counted = counted
 
     def _rise(self, counted: dict[str, dict[str, int]], name: str) -> dict[str, int]:
         now, before = counted.get(name, {}), self._counted.get(name, {})
-        return {key: max(0, now.get(key, 0) - before.get(key, 0)) for key in ("requests", "http_5xx")}
+        return {key: max(0, now.get(key, 0) - before.get(key, 0)) for key in ("requests", *FAMILIES, "edge_5xx")}
 
-    def _put(self, region: str, name: str, value: int, dimensions: dict[str, str]) -> None:
-        if value:
-            cloudwatch_backends[DEFAULT_ACCOUNT_ID][region].put_metric_data(
-                "AWS/ApplicationELB",
-                [
-                    {
-                        "MetricName": name,
-                        "Value": value,
-                        "Timestamp": datetime.datetime.now(datetime.UTC),
-                        "Unit": "Count",
-                        "Dimensions": [{"Name": key, "Value": each} for key, each in dimensions.items()],
-                    }
-                ],
-            )
+    def _put(
+        self, group: t.Any, name: str, values: list[t.Any], dimensions: dict[str, str], unit: str = "Count"
+    ) -> None:
+        data = [
+            {
+                "MetricName": name,
+                "Value": value,
+                "Timestamp": datetime.datetime.now(datetime.UTC).replace(tzinfo=None),  # as moto keeps its own
+                "Unit": unit,
+                "Dimensions": [{"Name": key, "Value": each} for key, each in dimensions.items()],
+            }
+            for value in values
+            if value or unit != "Count"
+        ]
+        if data:
+            cloudwatch_backends[DEFAULT_ACCOUNT_ID][group.region_name].put_metric_data("AWS/ApplicationELB", data)
 
     def _groups(self) -> list[t.Any]:
         return [

@@ -16,6 +16,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import typing as t
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from tests.lab.hosts.haproxy import free_port
 
 SEATS = 12  # servers a target group can have
 DICE = 100_000
+FAMILIES = ("2xx", "3xx", "4xx", "5xx")  # of statuses
 
 Servers = Mapping[str, Mapping[tuple[str, int], str]]
 
@@ -43,7 +45,7 @@ class Route:
 class Edge:
     """One HAProxy for all load balancers of a lab. C(show) is called under the lab's lock."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, latencies: bool = False) -> None:
         found = shutil.which("haproxy") or next(iter(Path("/usr/sbin").glob("haproxy")), None)
         self.binary = str(found) if found else None
         self.socket = folder / "edge.sock"
@@ -53,6 +55,8 @@ class Edge:
         self._structure: object = None
         self._told: dict[str, str] = {}
         self._listening: list[str] = []
+        # A log line for each answer of a target costs the data plane time: only for those who ask for it.
+        self._log = _Log(folder / "edge.log.sock") if latencies else None
 
     def url(self, listener: str) -> str:
         """Return the front door of a listener (its ARN), without a path."""
@@ -76,8 +80,12 @@ class Edge:
             self.ask(";".join(command for _key, command in fresh[start : start + 50]))
         self._told.update(fresh)
 
+    def latencies(self) -> dict[str, list[float]]:
+        """Return how long each answer of a target took since the last look, in seconds, by backend."""
+        return self._log.taken() if self._log else {}
+
     def counters(self) -> dict[str, dict[str, int]]:
-        """Return C(requests), C(http_5xx) and the edge's own C(edge_5xx) of each backend and frontend, by name."""
+        """Return C(requests), the targets' answers C(2xx) to C(5xx) and the edge's own C(edge_5xx) of each backend."""
         if not self._processes:
             return {}
         lines = self.ask("show stat").splitlines()
@@ -85,10 +93,16 @@ class Edge:
         rows = [dict(zip(columns, line.split(","), strict=False)) for line in lines[1:] if line]
         totals: dict[str, dict[str, int]] = {}
         for row in rows:
-            if row["svname"] in ("BACKEND", "FRONTEND"):
-                total = totals.setdefault(row["pxname"], {"requests": 0, "http_5xx": 0})
+            if row["svname"] == "FRONTEND":
+                continue
+            total = totals.setdefault(row["pxname"], dict.fromkeys(("requests", *FAMILIES, "edge_5xx"), 0))
+            if row["svname"] == "BACKEND":  # the servers' answers and its own
                 total["requests"] += int(row.get("req_tot") or 0)
-                total["http_5xx"] += int(row.get("hrsp_5xx") or 0)
+                total["edge_5xx"] += int(row.get("hrsp_5xx") or 0)
+                continue
+            for family in FAMILIES:
+                total[family] += int(row.get(f"hrsp_{family}") or 0)
+            total["edge_5xx"] -= int(row.get("hrsp_5xx") or 0)
         return totals
 
     def close(self) -> None:
@@ -97,6 +111,8 @@ class Edge:
             process.kill()
             process.wait()
         self._processes.clear()
+        if self._log:
+            self._log.close()
 
     def ask(self, command: str) -> str:
         """Return the answer of the runtime API."""
@@ -167,6 +183,8 @@ class Edge:
         yield f"global\n    stats socket {self.socket} mode 600 level admin expose-fd listeners\n    nbthread 2"
         yield "defaults\n    mode http\n    option idle-close-on-response\n    retries 0"
         yield "    timeout connect 5s\n    timeout client 60s\n    timeout server 60s"
+        if self._log:
+            yield f'    log {self._log.path} format raw local0\n    log-format "%b %Tr"'
         for listener, routes in listeners.items():
             yield f"frontend {_word(listener)}\n    bind 127.0.0.1:{self._ports[listener]}"
             yield f"    http-request set-var(txn.dice) rand({DICE})"
@@ -185,6 +203,38 @@ class Edge:
             yield f"backend {group}\n    balance roundrobin"
             for seat in range(1, SEATS + 1):
                 yield f"    server s{seat} 127.0.0.1:1 disabled"
+
+
+class _Log:
+    """What HAProxy says of each request: its backend, and the milliseconds to the target's answer, -1 without one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._found: dict[str, list[float]] = {}
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def taken(self) -> dict[str, list[float]]:
+        """Return the seconds by backend, and forget them."""
+        with self._lock:
+            found, self._found = self._found, {}
+        return found
+
+    def close(self) -> None:
+        """End the listening."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while line := self._socket.recv(1024):
+                backend, _space, milliseconds = line.decode().strip().rpartition(" ")
+                if milliseconds.isdigit():
+                    with self._lock:
+                        self._found.setdefault(backend, []).append(int(milliseconds) / 1000)
 
 
 def _shares(weights: t.Sequence[int]) -> str:

@@ -59,11 +59,11 @@ class Environment:
         (folder / "inventory.yml").write_text(yaml.safe_dump(inventory, sort_keys=False))
 
     def start(self, playbook: str, *options: str) -> subprocess.Popen[str]:
-        """Start one of the collection's playbooks and return its process, the leader of a session of its own."""
+        """Start a playbook, a file or one of the collection's, and return its process, the leader of its session."""
         return subprocess.Popen(
             [
                 str(Path(sys.executable).with_name("ansible-playbook")),
-                f"zerodowntime.bluegreen.{playbook}",
+                playbook if playbook.endswith(".yml") else f"zerodowntime.bluegreen.{playbook}",
                 "-i",
                 "inventory.yml",
                 *options,
