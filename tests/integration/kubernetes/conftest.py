@@ -17,7 +17,7 @@ import pytest
 
 from tests.lab.kubernetes import control_plane, programs
 from tests.lab.kubernetes import mesh as istio
-from tests.lab.kubernetes import node as machine
+from tests.lab.kubernetes import node as lab_node
 from tests.lab.kubernetes.cluster import Cluster, named
 from tests.lab.kubernetes.control_plane import ControlPlane
 from tests.lab.kubernetes.mesh import Mesh
@@ -61,18 +61,25 @@ def mesh(cluster: Cluster) -> Iterator[Mesh]:
 
 
 @pytest.fixture(scope="session")
-def node(cluster: Cluster) -> Iterator[Cluster]:
-    """The same cluster with a node, on which the images of C(tests.lab.kubernetes.images) run."""
+def machine(cluster: Cluster) -> Iterator[Node]:
+    """The node of the same cluster, on which the images of C(tests.lab.kubernetes.images) run."""
     if not isinstance(cluster, ControlPlane):
         pytest.skip("skipped: loads images of its own into a node, and this cluster is not the lab's own")
-    why = machine.missing()
+    why = lab_node.missing()
     if why:
         pytest.skip(why)
     running = Node(cluster).start()
-    yield cluster
+    yield running
     running.stop()
     left = running.host.changes()
     assert not left, f"the node left its machine changed: {left}"
+
+
+@pytest.fixture(scope="session")
+def node(cluster: Cluster, machine: Node) -> Cluster:
+    """The same cluster, with the node."""
+    assert machine
+    return cluster
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import typing as t
+import urllib.parse
 from pathlib import Path
 
 from tests.lab.hosts.world import CHECKOUT, ENVIRONMENT, SLOTS, World, end
@@ -113,6 +114,10 @@ def _world(arguments: argparse.Namespace) -> t.Any:
     import tests.conftest  # makes the collection importable, which the lab of Compose is written with
 
     assert tests.conftest.COLLECTION
+    if arguments.platform == "kubernetes":
+        from tests.lab.kubernetes.quickstart import KubernetesWorld
+
+        return KubernetesWorld(VARIABLES, arguments.kubeconfig, arguments.url, arguments.context)
     from tests.lab.compose.quickstart import ComposeWorld
 
     return ComposeWorld(VARIABLES, _haproxy(arguments))
@@ -178,7 +183,7 @@ class Story:
 
     def _traffic(self) -> str:
         weights = self.world.weights()
-        seen = collections.Counter(_revision(self.world.balancer.port) for _answer in range(ANSWERS))
+        seen = collections.Counter(_revision(self.world.balancer.url) for _answer in range(ANSWERS))
         answers = ", ".join(f"{count} are from {revision}" for revision, count in seen.most_common())
         return f"{' / '.join(f'{slot} {weights[slot]}' for slot in SLOTS)}: of {ANSWERS} answers, {answers}."
 
@@ -244,8 +249,8 @@ def _undisturbed() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def _revision(port: int) -> str:
-    door = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def _revision(url: str) -> str:
+    door = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=5)
     try:
         door.request("GET", "/")
         return door.getresponse().headers["X-Version"] or "the balancer"
@@ -264,8 +269,8 @@ def _haproxy(arguments: argparse.Namespace) -> str:
 
 
 def _stop(folder: Path) -> int:
-    of_compose = (folder / "lab.yml").exists()
-    if not (folder / "env").exists() or not (of_compose or (folder / "builds").exists()):
+    of_compose, of_kubernetes = (folder / "lab.yml").exists(), (folder / "kubernetes.json").exists()
+    if not (folder / "env").exists() or not (of_compose or of_kubernetes or (folder / "builds").exists()):
         print(f"quickstart: {folder} is not a folder that --keep left", file=sys.stderr)
         return 2
     if of_compose:
@@ -275,6 +280,10 @@ def _stop(folder: Path) -> int:
         from tests.lab.compose.quickstart import stop
 
         stop(folder.resolve())
+    elif of_kubernetes:
+        from tests.lab.kubernetes.quickstart import stop as stop_kubernetes
+
+        stop_kubernetes(folder.resolve())
     else:
         end(folder.resolve())
     say(f"All is stopped, {folder} is removed.")
@@ -288,10 +297,14 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--platform",
-        choices=["hosts", "compose"],
+        choices=["hosts", "compose", "kubernetes"],
         default="hosts",
-        help="where the app runs: processes of this machine, or containers of the Docker engine that runs on it",
+        help="where the app runs: processes of this machine, containers of the Docker engine that runs on it, or pods "
+        "of a cluster that is made for it (which needs root, and builds Kubernetes once) or of one that you name",
     )
+    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="a cluster of yours with Istio, as its admin")
+    parser.add_argument("--context", default="", help="of that kubeconfig; its current one by default")
+    parser.add_argument("--url", metavar="URL", help="where the ingress gateway of that cluster answers, http://...")
     parser.add_argument("--report", type=Path, metavar="DIR", help="keep the reports v2.json and v3.json there")
     parser.add_argument("--keep", action="store_true", help="leave it running, and show the commands to play on")
     parser.add_argument("--stop", type=Path, metavar="DIR", help="end what --keep left running in DIR")

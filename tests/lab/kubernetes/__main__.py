@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -16,11 +17,11 @@ import time
 import typing as t
 from pathlib import Path
 
-from tests.lab.kubernetes import control_plane, mesh, node, programs
+from tests.lab.kubernetes import control_plane, images, mesh, node, programs
 from tests.lab.kubernetes.control_plane import ControlPlane
 from tests.lab.kubernetes.host import unmount_below
 from tests.lab.kubernetes.images import REVISIONS, SHOP
-from tests.lab.kubernetes.mesh import GATEWAY, Mesh
+from tests.lab.kubernetes.mesh import GATEWAY, PARENT, Mesh
 from tests.lab.kubernetes.node import Node
 
 
@@ -30,6 +31,7 @@ class Bed:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._note = folder / "note"
+        self._places = folder / "places.json"
         self._pid = folder / "keeper.pid"
 
     def up(self) -> int:
@@ -38,6 +40,16 @@ class Bed:
         if why:
             print(why.removeprefix("skipped: "), file=sys.stderr)
             return 2
+        try:
+            self.start()
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(self._note.read_text(), end="")
+        return 0
+
+    def start(self) -> dict[str, str]:
+        """Start the keeper where none runs; return, by name, where things are. Raises RuntimeError with its log."""
         keeper = None
         if not self._keeper():
             build()
@@ -47,11 +59,9 @@ class Bed:
         # One's own child is not asked for its arguments: a process that was just started has none yet.
         while self._keeper() if keeper is None else keeper.poll() is None:
             if self._note.exists():
-                print(self._note.read_text(), end="")
-                return 0
+                return t.cast("dict[str, str]", json.loads(self._places.read_text()))
             time.sleep(0.1)
-        print(self._log.read_text(), file=sys.stderr)
-        return 1
+        raise RuntimeError(self._log.read_text().strip() or "the test bed has ended")
 
     def down(self) -> int:
         """Ask the keeper to take the bed down, and wait until it has; return the exit status."""
@@ -78,14 +88,19 @@ class Bed:
             ends.callback(istio.stop)
             without = node.missing()
             if not without:
-                ends.callback(Node(cluster).start().stop)
-            images = f"images: {SHOP}, tags {' '.join(REVISIONS)}"
+                machine = Node(cluster).start()
+                ends.callback(machine.stop)
+                machine.load(images.quick())
+            places = {"kubeconfig": str(cluster.kubeconfig), "url": istio.url, "gateway_url": istio.gateway_url}
+            self._places.write_text(json.dumps(places))
+            loaded = f"images: {SHOP}, tags {' '.join(REVISIONS)}"
             fresh = self._note.with_suffix(".new")
             fresh.write_text(
                 f"export KUBECONFIG={cluster.kubeconfig}\n"
                 f"ingress: {istio.url}, of VirtualServices for the gateway {GATEWAY}\n"
+                f"ingress: {istio.gateway_url}, of routes for the Gateway {PARENT['namespace']}/{PARENT['name']}\n"
                 f"Envoy: {istio.admin}\n"
-                f"{images if not without else 'no node: ' + without.removeprefix('skipped: ')}\n"
+                f"{loaded if not without else 'no node: ' + without.removeprefix('skipped: ')}\n"
                 f"logs: {cluster.folder}\n"
             )
             fresh.rename(self._note)

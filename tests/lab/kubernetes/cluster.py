@@ -17,6 +17,8 @@ import typing as t
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import yaml
+
 from tests.lab.kubernetes.api import Api
 from tests.lab.kubernetes.server import until
 
@@ -105,6 +107,35 @@ class Cluster:
     def stop(self) -> None:
         """Leave it as it was found."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def opened(kubeconfig: Path, context: str = "") -> Cluster:
+    """Return the cluster of a kubeconfig file, with its token or client certificate. Raises RuntimeError."""
+    try:
+        config = yaml.safe_load(kubeconfig.read_text())
+        lists = {kind: {one["name"]: one[kind[:-1]] for one in config[kind]} for kind in _LISTS}
+        chosen = lists["contexts"][context or config["current-context"]]
+        cluster, user = lists["clusters"][chosen["cluster"]], lists["users"][chosen["user"]]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise RuntimeError(f"{kubeconfig} cannot be read as a kubeconfig: {error!r}") from error
+    folder = Path(tempfile.mkdtemp(prefix="zdt-k8s-"))
+
+    def file(of: t.Mapping[str, t.Any], name: str) -> Path | None:
+        if of.get(f"{name}-data"):
+            place = folder / name
+            place.touch(0o600)
+            place.write_bytes(base64.b64decode(of[f"{name}-data"]))
+            return place
+        return (kubeconfig.parent / of[name]) if of.get(name) else None
+
+    certificate, key = file(user, "client-certificate"), file(user, "client-key")
+    if not user.get("token") and not (certificate and key):
+        raise RuntimeError(f"the user in {kubeconfig} has neither a token nor a client certificate")
+    pair = (certificate, key) if certificate and key else None
+    return Cluster(folder, Api(cluster["server"], file(cluster, "certificate-authority"), user.get("token", ""), pair))
+
+
+_LISTS = ("clusters", "contexts", "users")
 
 
 def named() -> Cluster | None:

@@ -24,6 +24,8 @@ from tests.lab.kubernetes.programs import CACHE
 from tests.lab.layers import APP, DEMO, PYTHON, demo, fill, found
 
 SHOP = "registry.example.com/shop"
+# The same app, with the revisions of the quickstart.
+QUICK = "registry.example.com/quickstart"
 PAUSE = "registry.example.com/pause:1"
 # Tag -> options of the demo app.
 REVISIONS = {
@@ -37,19 +39,24 @@ REVISIONS = {
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def shop(revisions: Mapping[str, str] = REVISIONS) -> Path:
+def shop(revisions: Mapping[str, str] = REVISIONS, repository: str = SHOP) -> Path:
     """Return the tar file of C(revisions) of the shop, tags with options of the demo app."""
     programs, files, links = demo()
     sleep = found("sleep")
     layer = _layer([*programs, sleep], files, {**links, "bin/sleep": sleep})
     configs = {
-        f"{SHOP}:{tag}": {
+        f"{repository}:{tag}": {
             "Entrypoint": ["/bin/sh", "-c", APP],
             "Env": ["PATH=/usr/bin:/bin", "SLOT=none", f"REVISION={tag}", f"OPTIONS={options}"],
         }
         for tag, options in revisions.items()
     }
     return _image("shop", layer, configs, f"{PYTHON} {DEMO.stat().st_mtime_ns} {sleep}")
+
+
+def quick() -> Path:
+    """Return the tar file of the quickstart's revisions: v3 is bad, v4 is for who plays on."""
+    return shop({"v1": "", "v2": "", "v3": "--error-rate 0.05", "v4": ""}, QUICK)
 
 
 def pause() -> Path:

@@ -105,17 +105,21 @@ class Environment:
 
     def start(self, playbook: str, *options: str) -> subprocess.Popen[str]:
         """Start a playbook of the collection."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         return subprocess.Popen(
             ["ansible-playbook", f"zerodowntime.bluegreen.{playbook}", "-i", "inventory.yml", *options],
             cwd=self.folder,
-            env={**os.environ, "PATH": path, "LC_ALL": "C.UTF-8"},
+            env={**os.environ, "PATH": self.path, "LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
+
+    @property
+    def path(self) -> str:
+        """The search path on which this Python's Ansible comes first."""
+        return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
     def deploy(self, revision: str, *options: str) -> tuple[int, str]:
         """Release C(revision)."""

@@ -67,19 +67,29 @@ def _leave(_number: int, _frame: object) -> t.NoReturn:
     raise SystemExit(128 + signal.SIGTERM)
 
 
+class Ingress(t.Protocol):
+    """Where an Istio and a Gateway listen."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def gateway_url(self) -> str: ...
+
+
 class Shop:
     """The shop behind C(driver), in a namespace of its own: nothing serves before the first release."""
 
     def __init__(
         self,
         cluster: Cluster,
-        istio: Mesh,
+        istio: Ingress,
         driver: str,
         folder: Path,
         variables: t.Mapping[str, t.Any] | None = None,
         journal: t.Mapping[str, t.Any] | None = None,
     ) -> None:
-        self.api, self.mesh, self.driver = cluster.api, istio, driver
+        self.api, self.driver = cluster.api, driver
         self.namespace = cluster.create_namespace("shop")
         manifests, inventory = EXAMPLES[driver]
         for file in ("app.yml", manifests):
