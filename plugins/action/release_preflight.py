@@ -82,6 +82,7 @@ class ActionModule(ReleaseAction):
         plan["key"] = key
         plan["floor"] = fence_of(sight.fence)
         name = f"{settings['environment']}-{plan['release']}.svg"
+        plan["diagnosis"] = os.path.join(settings["report"], f"{name[:-4]}.log") if settings["report"] else None
         plan["picture"] = os.path.join(settings["report"], name) if settings["report"] and settings["gate"] else None
         plan["certificate"] = _certificate(settings, plan)
         plan["probes"] = (

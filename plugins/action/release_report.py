@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
@@ -15,6 +16,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors imp
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._files import replace
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._journal_port import open_journal
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._transcript import Transcript
 
 # What a certificate says of the requests of a release, as load_test counted them.
 CERTIFICATE = (
@@ -39,6 +41,7 @@ class ActionModule(ReleaseAction):
         "plan": {"type": "dict", "required": True},
         "certificate": {"type": "dict"},
         "failure": {"type": "str", "default": ""},
+        "fleet": {"type": "dict"},
     }
 
     def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -49,7 +52,7 @@ class ActionModule(ReleaseAction):
         if release is None:
             raise ReleaseError(f"the journal of {plan['key']} does not know release {plan['release']}")
         report = summary(release, params["certificate"], params["failure"])
-        where = self._write(report, settings["report"])
+        where = self._write(report, settings["report"], params["fleet"])
         for line in table(report, where):
             self.say(line)
         if params["certificate"]:
@@ -67,16 +70,39 @@ class ActionModule(ReleaseAction):
             },
         }
 
-    def _write(self, report: dict[str, t.Any], folder: str | None) -> str:
+    def _write(self, report: dict[str, t.Any], folder: str | None, fleet: dict[str, t.Any] | None) -> str:
+        """Write the files of the report and return the path of the first; complete C(report) by what stood there."""
         if not folder:
             return ""
-        path = os.path.join(folder, f"{report['environment']}-{report['release']}.json")
+        stem = os.path.join(folder, f"{report['environment']}-{report['release']}")
         try:
             os.makedirs(folder, exist_ok=True)
         except OSError as error:
             raise ReleaseError(f"cannot make the folder of reports {folder}: {error.strerror}") from error
-        replace(path, json.dumps(report, indent=2).encode() + b"\n")
-        return path
+        if fleet and report["failure"]:
+            replace(f"{stem}.log", _last_words(fleet).encode("utf-8", "replace"), 0o600)
+        report["diagnosis"] = f"{stem}.log" if os.path.exists(f"{stem}.log") else ""
+        # Whoever ends a release later, by rollback or resume, counted no requests: those of the run itself stay.
+        earlier = _read(f"{stem}.json")
+        report.update({name: earlier[name] for name in CERTIFICATE if name in earlier and name not in report})
+        replace(f"{stem}.json", json.dumps(report, indent=2).encode() + b"\n")
+        replace(os.path.join(folder, f"{report['environment']}.prom"), metrics(report, time.time()).encode())
+        return f"{stem}.json"
+
+
+def _read(path: str) -> dict[str, t.Any]:
+    with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
+        return t.cast("dict[str, t.Any]", json.load(file))
+    return {}
+
+
+def _last_words(fleet: dict[str, t.Any]) -> str:
+    """Return what each instance of a slot is and what it wrote last, as a fleet's info module shows them."""
+    transcript = Transcript()
+    for instance in fleet.get("instances") or []:
+        what = f"{instance['revision']} {instance['state']}: {instance['why']}"
+        transcript.add(instance["name"], what, "\n".join(instance.get("logs") or []))
+    return transcript.text()
 
 
 def summary(release: dict[str, t.Any], certificate: dict[str, t.Any] | None, failure: str) -> dict[str, t.Any]:
@@ -100,8 +126,32 @@ def summary(release: dict[str, t.Any], certificate: dict[str, t.Any] | None, fai
         "steps": [entry["weights"] for entry in release["entries"] if entry["kind"] == "done"],
         "verdicts": [entry["msg"] for entry in release["entries"] if entry["kind"] == "verdict"],
         "failure": failure,
+        # Requests that were open when their slot was taken down, because release_cut asked for it.
+        "cut": sum(int(entry.get("cut") or 0) for entry in release["entries"]),
         **{name: certificate[name] for name in CERTIFICATE if certificate and name in certificate},
     }
+
+
+def metrics(report: dict[str, t.Any], now: float) -> str:
+    """Return the release as Prometheus reads it from a file, by the textfile collector of its node exporter."""
+    labels = {name: str(report[name] or "") for name in ("app", "environment")}
+    about = {**labels, "revision": str(report["revision"] or ""), "outcome": report["outcome"] or report["phase"]}
+    figures = {
+        "info": (about, 1),
+        "ended_timestamp_seconds": (labels, round(now, 3)),
+        "duration_seconds": (labels, round(report["seconds"], 3)),
+        "cut_requests": (labels, report["cut"]),
+        "requests": (labels, report.get("requests")),
+        "dropped_requests": (labels, report.get("dropped")),
+        "error_requests": (labels, report.get("errors")),
+        "longest_gap_seconds": (labels, report.get("longest_gap_seconds")),
+    }
+    lines = []
+    for name, (its, value) in figures.items():
+        if value is not None:
+            words = ",".join(f"{label}={json.dumps(text, ensure_ascii=False)}" for label, text in its.items())
+            lines += [f"# TYPE zerodowntime_release_{name} gauge", f"zerodowntime_release_{name}{{{words}}} {value}"]
+    return "\n".join(lines) + "\n"
 
 
 def table(report: dict[str, t.Any], where: str) -> list[str]:
@@ -120,8 +170,12 @@ def table(report: dict[str, t.Any], where: str) -> list[str]:
             ),
             ("longest gap", f"{report['longest_gap_seconds']:.3f} s"),
         ]
+    if report["cut"]:
+        rows.append(("cut", f"{report['cut']} requests were open when their slot was taken down"))
     if report["failure"]:
         rows.append(("failure", report["failure"]))
+    if report.get("diagnosis"):
+        rows.append(("diagnosis", report["diagnosis"]))
     if where:
         rows.append(("report", where))
     return [f"{name:<12} {value}" for name, value in rows]

@@ -203,7 +203,7 @@ def _files_of(settings: Facts) -> list[Owned]:
     """Return the files that releases of the environment have left on the controller's machine."""
     environment = re.escape(settings["environment"])
     places = [
-        (settings["report"], rf"{environment}-\d{{8}}T\d{{6}}Z-\w+\.\w+", "a report"),
+        (settings["report"], rf"{environment}(-\d{{8}}T\d{{6}}Z-\w+\.\w+|\.prom)", "a report"),
         (tempfile.gettempdir(), rf"zerodowntime-{environment}-\w{{12}}\.json", "counts of a run that goes on or died"),
     ]
     return [

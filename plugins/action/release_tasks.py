@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import duration
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._files import replace
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _pulse
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._nested_play import NestedPlay, Outcome
@@ -25,6 +26,7 @@ class ActionModule(ReleaseAction):
         "variables": {"type": "dict", "default": {}},
         "hook": {"type": "str"},
         "deadline": {"type": "str"},
+        "log": {"type": "path"},
         **_pulse.SPEC,
     }
     RULES = _pulse.RULES
@@ -56,10 +58,20 @@ class ActionModule(ReleaseAction):
             )
         except ReleaseError as error:
             raise ReleaseError(f"{title}: {error}") from error
+        if params["log"] and outcome.transcript:
+            self._keep(params["log"], outcome.transcript)
         result = _result(title, outcome)
         pulse.note("hook_ended", hook=title, msg=result.get("msg", ""))
         pulse.rest()
         return {**result, "aborted": bool(pulse())}
+
+    def _keep(self, path: str, transcript: str) -> None:
+        """Write down what the tasks said; that it cannot be written must not fail what they did."""
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            replace(path, transcript.encode("utf-8", "replace"), 0o600)
+        except (OSError, ReleaseError) as error:
+            self.say(f"what the tasks said is lost: {error}")
 
 
 def _result(title: str, outcome: Outcome) -> dict[str, t.Any]:

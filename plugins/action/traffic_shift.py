@@ -16,6 +16,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import weights as core
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import seconds
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import (
+    fence_of,
     forward_number,
     restore_number,
 )
@@ -43,7 +44,7 @@ class ActionModule(ReleaseAction):
     """Shifts traffic to the canary step by step, or puts the recorded traffic back."""
 
     SPEC: t.ClassVar[dict[str, t.Any]] = {
-        "state": {"type": "str", "choices": ["shifted", "restored"], "default": "shifted"},
+        "state": {"type": "str", "choices": ["shifted", "restored", "resume"], "default": "shifted"},
         "traffic": {"type": "dict", "required": True},
         "journal": {"type": "dict", "required": True},
         "key": {"type": "str", "required": True, "no_log": False},
@@ -71,6 +72,36 @@ class ActionModule(ReleaseAction):
         steps, times = _parsed(params)
         if self._task.check_mode:
             return {"changed": False, "msg": "check mode: no traffic is moved", "steps": []}
+        if params["state"] == "resume":
+            return self._resume(params, steps, times, task_vars)
+        return self._guarded(params, steps, times, task_vars)
+
+    def _resume(
+        self,
+        params: dict[str, t.Any],
+        steps: str | list[int],
+        times: dict[str, float],
+        task_vars: dict[str, t.Any],
+    ) -> dict[str, t.Any]:
+        """Take over what a dead run left, put the recorded traffic back unless it was promoted, give the lock back."""
+        journal = open_journal(self, params["journal"], task_vars)
+        floor = fence_of(open_balancers(self, params["traffic"], task_vars).observe().fence)
+        owner = {"run": params["run"], "app": journal("read", key=params["key"])["app"]}
+        journal("take_over", key=params["key"], owner=owner, command="resume", floor=floor)
+        asked = {"state": "restored", "promoted_too": False, "reason": params["reason"] or "resume"}
+        try:
+            return self._guarded({**params, **asked}, steps, times, task_vars)
+        finally:
+            journal("unlock", key=params["key"], run=params["run"])
+
+    def _guarded(
+        self,
+        params: dict[str, t.Any],
+        steps: str | list[int],
+        times: dict[str, float],
+        task_vars: dict[str, t.Any],
+    ) -> dict[str, t.Any]:
+        """Shift or restore, and put the recorded traffic back on every signal and on the death of the controller."""
         with Guard() as guard:
             balancers = open_balancers(self, params["traffic"], task_vars)
             journal = open_journal(self, params["journal"], task_vars)
@@ -231,9 +262,7 @@ def _prover(
 ) -> t.Callable[[core.Weights, core.Weights, Sight, t.Callable[[], Sight]], _verify.Proof]:
     patience = seconds(verify["patience"]) if verify else 0.0
 
-    def prove(
-        asked: core.Weights, before: core.Weights, moved: Sight, observe: t.Callable[[], Sight]
-    ) -> _verify.Proof:
+    def prove(asked: core.Weights, before: core.Weights, moved: Sight, observe: t.Callable[[], Sight]) -> _verify.Proof:
         return _verify.prove(moved, observe, asked, before, door, patience, time.monotonic, time.sleep)
 
     return prove

@@ -33,6 +33,7 @@ class ActionModule(ReleaseAction):
         "servers": {"type": "int", "default": 1},
         "deadline": {"type": "str", "default": "600s"},
         "at_least": {"type": "str", "default": "0"},
+        "cut": {"type": "bool", "default": False},
         **_pulse.SPEC,
     }
     RULES = _pulse.RULES
@@ -56,15 +57,15 @@ class ActionModule(ReleaseAction):
             try:
                 sight = balancers.observe()
                 longest = max(POLL, sight.pause)
-                done, line = look(sight, params["slot"], params["servers"])
+                done, line, flying = look(sight, params["slot"], params["servers"])
             except Lost as error:
-                done, line = False, str(error)
+                done, line, flying = False, str(error), 1  # for all that is known
             elapsed = time.monotonic() - started
             if done and elapsed >= at_least:
                 pulse.rest()
                 return {"changed": False, "seconds": elapsed, "open": 0, "msg": line}
             if elapsed >= deadline:
-                return self._late(params, line, elapsed)
+                return self._late(params, line, elapsed, flying)
             if time.monotonic() - said >= PROGRESS:
                 said = time.monotonic()
                 left = at_least - elapsed if done else deadline - elapsed
@@ -72,41 +73,43 @@ class ActionModule(ReleaseAction):
             time.sleep(max(0.0, min(pause, (at_least if done else deadline) - elapsed)))
             pause = min(longest, pause * GROWTH)
 
-    def _late(self, params: dict[str, t.Any], line: str, elapsed: float) -> dict[str, t.Any]:
+    def _late(self, params: dict[str, t.Any], line: str, elapsed: float, flying: int) -> dict[str, t.Any]:
         if params["until"] == "ready":
             raise ReleaseError(f"{line} after {text(elapsed)}")
         if line == UNKNOWN:
             # Nobody can say more than that the time for the last requests is over.
             return {"changed": False, "seconds": elapsed, "open": 0, "msg": f"{line}; {text(elapsed)} have passed"}
         # Open connections outlive a switch; cutting them is somebody's decision, not ours.
-        self.say(f"{line} after {text(elapsed)}: the slot stays until they are gone")
-        return {"changed": False, "seconds": elapsed, "open": 1, "msg": line}
+        fate = "they are cut off" if params["cut"] else "the slot stays until they are gone"
+        self.say(f"{line} after {text(elapsed)}: {fate}")
+        return {"changed": False, "seconds": elapsed, "open": flying, "msg": line}
 
 
-Look = Callable[[Sight, str, int], tuple[bool, str]]
+# Whether it is done, a line about it, and how many requests are open.
+Look = Callable[[Sight, str, int], tuple[bool, str, int]]
 
 
-def _ready(sight: Sight, slot: str, servers: int) -> tuple[bool, str]:
+def _ready(sight: Sight, slot: str, servers: int) -> tuple[bool, str, int]:
     ready = [view["slots"][slot]["ready"] for view in sight.views.values()]
     if any(number is None for number in ready):
-        return sight.up(slot) is not False, f"{slot} is ready as far as the balancer knows"
+        return sight.up(slot) is not False, f"{slot} is ready as far as the balancer knows", 0
     line = f"{slot} has {min(ready)} of {servers} servers ready"
     if min(ready) >= servers:
-        return True, line
+        return True, line, 0
     # Why, where a balancer knows: a health path that is not there and a process that is not, are two things to mend.
     why = dict.fromkeys((view["facts"].get("checks") or {}).get(slot) or "" for view in sight.views.values())
     told = "; ".join(filter(None, why))
-    return False, f"{line} ({told})" if told else line
+    return False, f"{line} ({told})" if told else line, 0
 
 
-def _drained(sight: Sight, slot: str, servers: int) -> tuple[bool, str]:
+def _drained(sight: Sight, slot: str, servers: int) -> tuple[bool, str, int]:
     if sight.weights is None or sight.weights[slot] > 0:
         raise ReleaseError(f"{slot} is not out of traffic on every balancer: {sight.weights or sight.trouble}")
     old = [pid for view in sight.views.values() for pid in view["facts"].get("old_workers") or []]
     if old:
         # They still go by the weights of before the reload.
-        return False, f"{len(old)} workers from before the reload still answer requests"
+        return False, f"{len(old)} workers from before the reload still answer requests", len(old)
     flying = sight.total(slot, "in_flight")
     if flying is None:
-        return False, UNKNOWN
-    return flying == 0, f"{slot} still answers {flying} requests"
+        return False, UNKNOWN, 0
+    return flying == 0, f"{slot} still answers {flying} requests", flying

@@ -13,7 +13,9 @@ version_added: 0.1.0
 author:
   - The zerodowntime.bluegreen project (@zerodowntime)
 description:
-  - Shows a table, writes a JSON report when a folder is set, and hands the report to AWX as job artifacts.
+  - Shows a table and hands the report to AWX as job artifacts. When a folder is set it writes there the report as JSON,
+    the same as C(ENVIRONMENT.prom) for Prometheus, and what the instances of a canary that failed wrote last.
+  - A report that is there already keeps the requests that it counted.
 options:
   settings:
     description: The settings, C(__release_settings).
@@ -30,6 +32,9 @@ options:
     description: What failed.
     type: str
     default: ""
+  fleet:
+    description: The slot that failed, as its platform's fleet saw it.
+    type: dict
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.

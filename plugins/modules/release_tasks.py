@@ -50,6 +50,11 @@ options:
       - How long all of it may take, such as V(300), V(30s), V(5m). No limit by default.
       - At the deadline the task fails. A command that runs on a machine at that moment may run on there.
     type: str
+  log:
+    description:
+      - The file that gets what the tasks said, capped at 256 KiB, readable by its owner only. What C(no_log) hides is
+        not in it.
+    type: path
   journal:
     description: Where the journal is, for a run that keeps its lock and hears of an abort meanwhile.
     type: dict

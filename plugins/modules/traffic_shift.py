@@ -19,13 +19,17 @@ description:
   - A failing gate, a refuted weight, a slot without healthy servers, somebody else's change, a lost journal, any
     exception, a task timeout, SIGTERM, SIGINT and the death of the controller put the recorded traffic back first.
   - With O(verify), a move that cannot be proven is taken back too.
-  - It runs only with the lock of the release (M(zerodowntime.bluegreen.release_journal), verb C(acquire)).
+  - It runs only with the lock of the release (M(zerodowntime.bluegreen.release_journal), verb C(acquire)), but for
+    O(state=resume), which takes it.
 options:
   state:
     description:
       - V(shifted) moves traffic to the canary of the release; V(restored) puts the recorded traffic back.
+      - V(resume) is for a release whose run is dead. It takes the lock over, as soon as the run is seen dead, puts the
+        recorded traffic back unless the release was journaled as promoted, and gives the lock back. It never gives the
+        canary more, and is refused while the run lives.
     type: str
-    choices: [shifted, restored]
+    choices: [shifted, restored, resume]
     default: shifted
   traffic:
     description: The traffic system, one name with its options, such as C(haproxy_traffic).
@@ -144,6 +148,17 @@ EXAMPLES = r"""
     steps: [5, 25, 50, 100]
     verify: {url: "http://127.0.0.1:8080/", header: X-Version}
     bake_time: 5m
+
+- name: Put back what a dead run left
+  zerodowntime.bluegreen.traffic_shift:
+    state: resume
+    traffic:
+      haproxy_traffic:
+        socket: /run/haproxy/admin.sock
+        slots: {blue: shop_blue, green: shop_green}
+    journal: {store: file, path: /var/lib/zerodowntime}
+    key: haproxy:/run/haproxy/admin.sock:/etc/haproxy/zerodowntime.map:shop
+    run: run-2
 """
 
 RETURN = r"""

@@ -43,6 +43,10 @@ options:
     description: How long to stay even when it is done before.
     type: str
     default: "0"
+  cut:
+    description: Whether what is open at the deadline of O(until=drained) is going to be cut off; it is only said.
+    type: bool
+    default: false
   journal:
     description: Where the journal is, for a run that keeps its lock and hears of an abort meanwhile.
     type: dict
@@ -85,7 +89,9 @@ seconds:
   type: float
   sample: 0.4
 open:
-  description: V(0) when the slot is ready or drained, V(1) when requests are still open at the deadline.
+  description:
+    - How many requests are still open at the deadline (of nginx, how many workers that answer some), V(0) when the slot
+      is ready or drained.
   returned: success
   type: int
   sample: 0

@@ -37,6 +37,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core impor
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import plain
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._machines import asked_passwords, one_line
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._transcript import Transcript, words_of
 
 MOST_FORKS = 50  # processes at once, as many machines as there may be
 QUIET_SECONDS = 2.0  # a task that takes longer is named
@@ -53,6 +54,7 @@ class Outcome:
     changed: bool
     diff: list[dict[str, t.Any]]
     ended: str  # why all of it was ended early, or nothing
+    transcript: str = ""  # what the tasks said, capped
 
 
 class NestedPlay:
@@ -164,6 +166,7 @@ class _Events(CallbackBase):
         self._failures: dict[str, str] = {}
         self._changed = False
         self._diff: list[dict[str, t.Any]] = []
+        self._transcript = Transcript()
         self._task = ""
         self._waiting: dict[str, float] = {}  # machine: start of its task
 
@@ -184,7 +187,7 @@ class _Events(CallbackBase):
             for name, state in machines.items()
             if state in ("unreachable", "failed")
         }
-        return Outcome(machines, failures, self._changed, self._diff, ended or trouble)
+        return Outcome(machines, failures, self._changed, self._diff, ended or trouble, self._transcript.text())
 
     @contextlib.contextmanager
     def told_while(self, guard: _Guard) -> Iterator[None]:
@@ -247,9 +250,11 @@ class _Events(CallbackBase):
 
     def _answered(self, result: t.Any) -> tuple[str, str, dict[str, t.Any]]:
         # The names with an underscore are the ones that ansible-core 2.16 to 2.21 all have.
-        name = result._host.get_name()
+        name, task, answer = result._host.get_name(), result._task.get_name(), plain(result._result)
         self._waiting.pop(name, None)
-        return name, result._task.get_name(), plain(result._result)
+        if not answer.get("skipped"):
+            self._transcript.add(name, task, words_of(answer))
+        return name, task, answer
 
     def _fails(self, name: str, sentence: str) -> None:
         self._failures[name] = sentence

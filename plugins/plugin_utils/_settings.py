@@ -22,7 +22,8 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.op
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.settings import parse as parse_gate
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic_module import VERIFY_SPEC
 
-HOOKS = ("before_stage", "after_stage", "before_shift", "after_promote", "after_rollback", "after_rollback_window")
+HOOKS = ("before_stage", "after_stage", "before_shift", "after_promote", "after_rollback")
+HOOKS += ("after_rollback_window", "after_report")
 PLATFORMS = ("hosts", "compose", "aws", "kubernetes")
 # What a platform cannot do without, whatever is asked of it.
 NEEDED_BY = {
@@ -196,6 +197,7 @@ SETTINGS: dict[str, Setting] = {
     "release_hooks": Setting(hooks, {}),
     "release_certificate": Setting(certificate, {}),
     "release_report": Setting(word),
+    "release_cut": Setting(truth, False),
     "release_force": Setting(truth, False),
     "release_reason": Setting(word),
     "release_confirm": Setting(truth, False),

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.lab.hosts.killing import Ground, Run
-from tests.lab.hosts.world import World
+from tests.lab.hosts.world import ENVIRONMENT, World
 
 PATIENCE = 60.0
 # A gate that can never decide: it holds each step until an operator does.
@@ -36,6 +37,16 @@ HELD = {
 }
 HOLD = ("-e", json.dumps(HELD))
 BAKE = ("-e", "release_bake_time=10m")
+RESUME = {
+    "name": "Put back what a dead run left",
+    "zerodowntime.bluegreen.traffic_shift": {
+        "state": "resume",
+        "traffic": "{{ release_traffic }}",
+        "journal": "{{ release_journal }}",
+        "key": "KEY",
+        "run": "by-hand",
+    },
+}
 
 
 def needs_haproxy() -> None:
@@ -287,6 +298,125 @@ def test_the_steps_that_the_gate_chooses_are_journaled(quick: Ground) -> None:
     assert "the gate will take" in run.log.read_text()
 
 
+def test_traffic_shift_resumes_by_itself_what_a_dead_run_left(quick: Ground) -> None:
+    run = at(quick.deploy(False, *BAKE), "done 1")
+    tasks = yaml.safe_dump([{"hosts": ENVIRONMENT, "gather_facts": False, "tasks": [RESUME]}])
+    (quick.folder / "shift.yml").write_text(tasks.replace("KEY", quick.document()["key"]))  # type: ignore[index]
+    command = ["ansible-playbook", "-i", "inventory.yml", "shift.yml"]
+
+    def resume() -> subprocess.CompletedProcess[str]:
+        where = {"cwd": quick.folder, "env": quick.environment()}
+        return subprocess.run(command, **where, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    alive = resume()
+    assert alive.returncode != 0
+    assert "its run is alive" in alive.stdout
+    run.kill("both", signal.SIGKILL)
+    run.end()
+    assert resume().returncode == 0
+    assert (quick.release()["outcome"], quick.live()[0]) == ("RolledBack", run.recorded)
+    assert (quick.document() or {})["lock"] is None
+
+
+# ---- hooks
+
+
+def hooks(**files: Path) -> tuple[str, str]:
+    return "-e", json.dumps({"release_hooks": {moment: str(file) for moment, file in files.items()}})
+
+
+def hook(ground: Ground, name: str, *tasks: dict[str, t.Any]) -> Path:
+    file = ground.folder / f"{name}.yml"
+    file.write_text(yaml.safe_dump(list(tasks)))
+    return file
+
+
+def announcing(ground: Ground) -> Path:
+    """Return a hook that keeps what it is told, as one that sends it to people would."""
+    kept = {"dest": str(ground.folder / "announced.json"), "content": "{{ release_result | to_json }}"}
+    return hook(ground, "announce", {"name": "Announce", "ansible.builtin.copy": {**kept, "mode": "0600"}})
+
+
+def announced(ground: Ground) -> dict[str, t.Any]:
+    return t.cast("dict[str, t.Any]", json.loads((ground.folder / "announced.json").read_text()))
+
+
+def test_a_release_that_fails_leaves_a_diagnosis_in_its_report_and_is_announced(quick: Ground) -> None:
+    failing = hook(quick, "failing", {"name": "Start", "ansible.builtin.fail": {"msg": "no room"}})
+    word = {"name": "Look", "ansible.builtin.command": "seq 20000", "changed_when": False}
+    secret = {"name": "Ask", "ansible.builtin.command": "echo kept-from-view", "no_log": True}
+    options = {"release_hosts_start": failing, "release_hosts_diagnose": hook(quick, "diagnose", word, secret)}
+    run = quick.deploy(
+        False, "-e", json.dumps({n: str(p) for n, p in options.items()}), *hooks(after_report=announcing(quick))
+    )
+    assert run.end() != 0
+    report = quick.report(run.revision)
+    assert report and report["failure"].endswith("'Start' failed: no room")
+    log = Path(report["diagnosis"]).read_text()
+    assert "blue1: Look\n" in log or "green1: Look\n" in log
+    assert "\n20000\n" in log and "characters before]" in log and len(log) < 20000
+    assert "hidden by no_log" in log and "kept-from-view" not in log
+    assert "20000" not in json.dumps(quick.document()), "logs go into the folder of reports, not into the journal"
+    told = announced(quick)
+    assert (told["outcome"], told["failure"]) == ("RolledBack", report["failure"])
+    metrics = (quick.folder / "reports" / f"{ENVIRONMENT}.prom").read_text()
+    assert f'zerodowntime_release_info{{app="shop",environment="{ENVIRONMENT}",revision="{run.revision}"' in metrics
+
+
+def test_a_freeze_stops_a_deploy_and_neither_abort_nor_rollback(quick: Ground) -> None:
+    frozen = {"name": "Freeze", "ansible.builtin.fail": {"msg": "no releases until Monday"}}
+    freeze = hooks(before_stage=hook(quick, "freeze", frozen))
+    assert quick.deploy().end() == 0
+    before = next(known for known in quick.release()["undo"])["weights"]
+    status, said = playbook(quick, "rollback", *freeze)
+    assert status == 0, said
+    assert quick.live()[0] == before
+    run = baking(quick)
+    status, said = playbook(quick, "abort", *freeze)
+    assert status == 0, said
+    assert (run.end() != 0, quick.live()[0]) == (True, before)
+    stopped = quick.deploy(False, *freeze)
+    assert stopped.end() != 0
+    assert "no releases until Monday" in stopped.log.read_text()
+    assert quick.live()[0] == before
+    assert "intent" not in [entry["kind"] for entry in entries(quick)]
+
+
+def test_once_the_data_were_contracted_a_rollback_needs_force(quick: Ground) -> None:
+    contract = {"name": "Contract", "ansible.builtin.debug": {"msg": "columns dropped"}}
+    assert quick.deploy(False, *hooks(after_rollback_window=hook(quick, "contract", contract))).end() == 0
+    live = quick.live()
+    status, said = playbook(quick, "rollback")
+    assert status != 0
+    assert "The hook after_rollback_window has run" in said
+    assert quick.live() == live
+    status, said = playbook(quick, "rollback", "-e", "release_force=true", "-e", "release_reason=restored a backup")
+    assert status == 0, said
+    assert quick.live() != live
+
+
+# ---- long requests
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_requests_that_outlast_the_drain_are_cut_off_and_counted_only_when_that_is_asked(
+    quick: Ground, cut: bool
+) -> None:
+    url = f"{quick.balancers[0].url}/slow?seconds=20"
+    slow = subprocess.Popen(["curl", "-s", "-o", "/dev/null", url])
+    try:
+        time.sleep(0.5)
+        run = quick.deploy(False, "-e", "release_drain_timeout=1s", "-e", f"release_cut={cut}")
+        assert run.end() == 0
+        assert slow.poll() is None, "the release took longer than the request"
+    finally:
+        slow.kill()
+        slow.wait()
+    retired = any(str(entry.get("msg")).endswith(" retired") for entry in entries(quick))
+    assert (retired, (quick.report(run.revision) or {})["cut"] > 0) == (cut, cut)
+    assert f": {'they are cut off' if cut else 'the slot stays until they are gone'}\n" in run.log.read_text()
+
+
 # ---- a second deploy
 
 
@@ -382,13 +512,33 @@ def test_resume_takes_down_what_an_interrupted_staging_has_started(real: World) 
     assert "Healthy (RolledBack)" in said
 
 
-def test_sweep_ends_what_a_dead_run_left_behind(quick: Ground) -> None:
+def test_sweep_ends_what_a_dead_run_left_behind_and_announces_it(quick: Ground) -> None:
     run = at(quick.deploy(False, *BAKE), "done 1")
     run.kill("both", signal.SIGKILL)
     run.end()
-    status, said = playbook(quick, "sweep")
+    status, said = playbook(quick, "sweep", *hooks(after_report=announcing(quick)))
     assert status == 0, said
     assert (quick.release()["outcome"], quick.live()[0]) == ("RolledBack", run.recorded)
+    assert announced(quick)["revision"] == run.revision
+    assert (announced(quick)["outcome"], announced(quick)["failure"]) == ("RolledBack", "sweep")
+
+
+def test_sweep_reports_what_is_degraded_and_touches_nothing(quick: Ground) -> None:
+    run = baking(quick)
+    foreign = {"blue": 70, "green": 30}
+    lb = quick.balancers[0]
+    text = f"{foreign['blue']}:{foreign['green']}:{lb.map.read_text().split(':')[-1].strip()}"
+    lb.map.write_text(f"shop {text}\n")
+    lb.ask(f"set map {lb.map} shop {text}")
+    assert run.end() != 0
+    status, said = playbook(quick, "sweep")
+    assert status == 0, said
+    assert f"release {quick.release()['id']} ({run.revision}) of {ENVIRONMENT} is Degraded since" in said
+    assert "rollback --limit" in said and "release_force=true" in said
+    assert (quick.live()[0], quick.release()["phase"]) == (foreign, "Degraded")
+    status, said = playbook(quick, "rollback", "-e", "release_force=true", "-e", "release_reason=ours")
+    assert status == 0, said
+    assert quick.live()[0] == run.recorded
 
 
 def test_status_lists_all_that_was_made_and_where_it_is(quick: Ground) -> None:

@@ -34,7 +34,7 @@ from tests.unit.docs.pages import LANGUAGES, PAGES, ROOT, Block, Page, blocks, p
 
 COLLECTION = "zerodowntime.bluegreen"
 # What task files of users get beside the settings, see release_tasks and _plan.py.
-GIVEN = ("release_environment", "release_slot", "release_stable", "release_canary")
+GIVEN = ("release_environment", "release_slot", "release_stable", "release_canary", "release_result")
 # The example of a driver that does not exist.
 FICTION = "shelf"
 
