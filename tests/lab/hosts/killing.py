@@ -131,6 +131,15 @@ class Ground(World):
         self.serial += 1
         return Run(self, f"r{self.serial}", container, options)
 
+    def sights(self) -> Sights:
+        """Begin to look for what a release writes."""
+        return Sights(self)
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long after a death traffic may still come back by itself."""
+        return self.lease_ttl + LEASE_SLACK_SECONDS
+
     def live(self) -> Live:
         """Return what each balancer does with requests now; None for one whose state is not ours."""
         return tuple(self._live(balancer) for balancer in self.balancers)
@@ -152,6 +161,10 @@ class Ground(World):
         document = self.document()
         return document["releases"][-1] if document and document["releases"] else {}
 
+    def left_over(self) -> list[str]:
+        """Return what a release has changed beside the traffic and not put back, once it has ended."""
+        return []
+
     def doors(self) -> list[str]:
         """Return the address of each balancer."""
         return [balancer.url for balancer in self.balancers]
@@ -161,10 +174,6 @@ class Ground(World):
         return {
             (balancer.map if self.driver == "haproxy" else balancer.state / "shop" / "current"): f"lb{number}"
             for number, balancer in enumerate(self.balancers, start=1)
-    def left_over(self) -> list[str]:
-        """Return what a release has changed beside the traffic and not put back, once it has ended."""
-        return []
-
         }
 
     def _live(self, balancer: t.Any) -> Weights | None:
@@ -246,7 +255,7 @@ class Run:
         self.log = ground.folder / f"{revision}.log"
         self._known: set[tuple[int, str]] = set()
         command = ground.command("deploy", "-e", f"release_revision={revision}", *options)
-        self.sights = Sights(ground)
+        self.sights = ground.sights()
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*(CONTAINER if container else []), *command],
@@ -399,6 +408,8 @@ class Sights:
             document = self.ground.document()
             if document:
                 yield from self._entry(document)
+        elif path.suffix == ".call":
+            yield self._unique(path.stem)
 
     def _entry(self, document: dict[str, t.Any]) -> Iterator[str]:
         release = document["releases"][-1]
@@ -408,8 +419,6 @@ class Sights:
         locked, self._locked = bool(document["lock"]), bool(document["lock"])
         if not fresh and locked:
             yield self._unique(f"heartbeat after {self._last}")
-        elif path.suffix == ".call":
-            yield self._unique(path.stem)
         elif not fresh:
             yield self._unique("lock given back")
         for entry in fresh[-1:]:
@@ -565,7 +574,7 @@ def _watch_traffic(ground: Ground, run: Run, kill: Kill, at: float) -> None:
             break
         if dead_at is not None and not back and _promoted(ground, run):
             return
-        if dead_at is not None and now - max(at, dead_at) > ground.lease_ttl + LEASE_SLACK_SECONDS:
+        if dead_at is not None and now - max(at, dead_at) > ground.lease_seconds:
             return
         if now > give_up:
             kill.add("unexplained", f"the run still lives {DEATH_SECONDS:.0f} s after the kill")
@@ -610,10 +619,10 @@ def _resume(ground: Ground, kill: Kill) -> None:
         lock = "held" if document and document["lock"] else "free"
         kill.add("unexplained", f"resume exits {status}: {release.get('phase')} ({kill.outcome}), lock {lock}")
         kill.notes += said[-20:]
+    for why in ground.left_over():
+        kill.add("unexplained", why)
     where = {release["canary"]: 100} if kill.outcome == "Promoted" else release.get("recorded") or {}
     if any(weights is None or any(weights[s] != p for s, p in where.items()) for weights in ground.live()):
         kill.add("unexplained", f"{kill.outcome}, but traffic is {ground.live()}")
     if not kill.by_itself and before != ground.live():
         kill.notes.append(f"resume moved {before} to {ground.live()} in {time.monotonic() - began:.1f} s")
-    for why in ground.left_over():
-        kill.add("unexplained", why)
