@@ -106,9 +106,9 @@ options:
   conditions:
     description:
       - All conditions of that rule, with O(listener_arn) or O(load_balancer), instead of O(rule_arn) or O(priority).
-      - By field, C(host-header), C(path-pattern), C(http-request-method) and C(source-ip) with a value or a list of
+      - 'By field, C(host-header), C(path-pattern), C(http-request-method) and C(source-ip) with a value or a list of
         them, C(http-header) and C(query-string) with such values by name, as in
-        C({host-header: shop.example.com, http-header: {X-Shop: [eu, uk]}}).
+        C({host-header: shop.example.com, http-header: {X-Shop: [eu, uk]}}).'
     type: dict
   slots:
     description: The target group of each slot, by name or ARN. Both are permanent.
