@@ -17,7 +17,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors imp
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics import spec
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.live import Live
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import Opened, open_gate, places
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._judge import Opened, lasting, open_gate, places
 
 TICK = 0.2
 LEAST_BETWEEN_LINES = 2.0
@@ -39,8 +39,9 @@ class ActionModule(ReleaseAction):
             self.say(line)
         if self._task.check_mode:
             return {"changed": False, **_report(opened), "msg": "check mode: the source answers, nothing is judged"}
-        opened.live.step(params["weight"], params["next_weight"])
-        verdict = self._wait(opened.live)
+        with lasting(self, opened.live):
+            opened.live.step(params["weight"], params["next_weight"])
+            verdict = self._wait(opened.live)
         if params["picture"]:
             _draw(opened.live, params["picture"])
         return {"changed": False, "failed": verdict.status in params["fail_on"], **_report(opened)}

@@ -133,7 +133,8 @@ class ActionModule(ReleaseAction):
                     outcome = params["outcome"] if release["outcome"] in (None, "Promoted") else release["outcome"]
                     report = shift.restore(params["reason"] or "restore asked for", outcome, params["promoted_too"])
                 else:
-                    report = shift.run()
+                    with judge.lasting(self) if judge else contextlib.nullcontext():
+                        report = shift.run()
             except Interrupted as error:
                 # The controller is dead or dying; what it would print or run next must not be waited for.
                 self.say(str(error))

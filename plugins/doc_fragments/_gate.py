@@ -344,7 +344,9 @@ options:
         stable slot) and C(failure_limit) (failures tolerated, 0). A gauge out of its limits fails the release once
         O(initial_delay) is over.
       - C(alertmanager) takes C(url), C(labels) that an alert must carry, and C(on_firing), C(fail) or C(hold). Silenced
-        and inhibited alerts do not count.
+        and inhibited alerts do not count. With C(silence), a mapping of labels too, alerts that carry them are silenced
+        from before the first request moves until the shift or the judgement ends, by a silence of five minutes that is
+        renewed; of a run that was killed no more than that is left.
     type: list
     elements: dict
   analysis:

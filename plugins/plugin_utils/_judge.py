@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 from dataclasses import dataclass, replace
@@ -65,6 +66,10 @@ class ShiftJudge:
         opened = self._opened
         return _forecast.measure(opened.options, opened.source, opened.looks, opened.history, wait)
 
+    def lasting(self, action: ReleaseAction) -> contextlib.AbstractContextManager[None]:
+        """Return the context to shift in, see C(lasting)."""
+        return lasting(action, self._live)
+
     def step(self, weight: int, next_weight: int | None) -> None:
         """Begin to judge the canary at C(weight) percent."""
         self._live.step(weight, next_weight)
@@ -121,6 +126,18 @@ def open_judge(
     opened = open_gate(action, gate, where, desk.read, probes, task_vars, patient=False)
     action.say(f"the gate reads {'; '.join([*map(str, opened.looks), *opened.watched])}")
     return ShiftJudge(opened, desk)
+
+
+@contextlib.contextmanager
+def lasting(action: ReleaseAction, live: Live) -> t.Iterator[None]:
+    """Hold what lasts as long as the judgement, and say so. Raises ReleaseError before anything is judged."""
+    try:
+        for line in live.begin():
+            action.say(line)
+        yield
+    finally:
+        for line in live.end():
+            action.say(line)
 
 
 def places(

@@ -12,6 +12,7 @@ import pytest
 
 from tests.lab.hosts.haproxy import free_port
 from tests.lab.hosts.playbook import Playbook
+from tests.lab.metrics.alertmanager import Alertmanager
 from tests.lab.metrics.prometheus import Prometheus
 from tests.lab.metrics.world import World
 
@@ -192,7 +193,11 @@ def test_check_mode_looks_at_the_source_and_judges_nothing(world, gate):
     ("source", "more", "said"),
     [
         ({"prometheus": {"exporter": "app"}}, {}, "prometheus at http://127.0.0.1:1: connection refused"),
-        ({"prometheus": {"url": "prometheus:9090", "exporter": "app"}}, {}, "is not a url such as http://prometheus:9090"),
+        (
+            {"prometheus": {"url": "prometheus:9090", "exporter": "app"}},
+            {},
+            "is not a url such as http://prometheus:9090",
+        ),
         ({"prometheus": {}}, {}, "needs an exporter (app, envoy, haproxy"),
         ({"prometheus": {"exporter": "app"}, "haproxy": {}}, {}, "a gate reads one source"),
         ({"prometheus": {"exporter": "app", "querries": 1}}, {}, "querries"),
@@ -235,6 +240,55 @@ def test_a_secret_is_shown_nowhere(world, gate, where):
     run = gate({"prometheus": source}, "-vvv")
     assert run.code != 0 and run.result["msg"].startswith("Prometheus at")
     assert SECRET not in run.output + run.lines + json.dumps(run.result)
+
+
+class TestAlerts:
+    """A real Alertmanager: what fires stops a canary without errors, what is to be expected is silenced meanwhile."""
+
+    @pytest.fixture
+    def alertmanager(self, tmp_path):
+        alertmanager = Alertmanager(tmp_path / "alertmanager", free_port()).start()
+        yield alertmanager
+        alertmanager.stop()
+
+    @pytest.fixture
+    def watched(self, healthy, gate, alertmanager):
+        def run(*options, fail_on=("fail",), **more):
+            watch = [{"alertmanager": {"url": alertmanager.url, "labels": {"app": "shop"}, **more}}]
+            return gate({"haproxy": healthy.haproxy.options}, *options, watch=watch, fail_on=list(fail_on))
+
+        return run
+
+    @pytest.mark.parametrize(("on_firing", "status"), [("fail", "fail"), ("hold", "inconclusive")])
+    def test_an_alert_with_the_labels_stops_a_canary_without_errors(self, watched, alertmanager, on_firing, status):
+        alertmanager.fire(alertname="QueueLong", app="shop")
+        alertmanager.fire(alertname="DiskFull", app="another")
+        run = watched(on_firing=on_firing)
+        assert run.result["status"] == status and run.result["reason"] == "watch", run.output
+        assert run.result["msg"].endswith("an alert fires: QueueLong")
+
+    def test_what_is_silenced_for_the_window_stops_nothing_and_is_heard_again_afterwards(self, watched, alertmanager):
+        alertmanager.fire(alertname="Restarting", app="shop")
+        run = watched(silence={"alertname": "Restarting", "app": "shop"})
+        assert run.result["status"] == "pass", run.output
+        said = "alerts with alertname=Restarting, app=shop"
+        assert f"[shop] silenced {said} for as long as the gate judges" in run.lines
+        assert f"[shop] {said} are silenced no longer" in run.lines
+        [silence] = alertmanager.silences()
+        assert silence["status"]["state"] == "expired"
+        assert silence["createdBy"] == "zerodowntime.bluegreen" and silence["comment"] == "a release to green"
+        assert watched().result["status"] == "fail"
+
+    def test_check_mode_silences_nothing(self, watched, alertmanager):
+        run = watched("--check", silence={"alertname": "Restarting"})
+        assert "[shop] alerts with alertname=Restarting will be silenced" in run.lines
+        assert alertmanager.silences() == []
+
+    def test_one_that_is_not_there_is_named_before_anything_is_judged_and_no_secret_is_shown(self, watched):
+        run = watched("-vvv", url="http://127.0.0.1:1", bearer_token=SECRET, silence={"alertname": "Restarting"})
+        assert run.code != 0 and run.result["msg"] == "Alertmanager at http://127.0.0.1:1: connection refused"
+        assert "RUNNING" not in run.lines
+        assert SECRET not in run.output + run.lines + json.dumps(run.result)
 
 
 class TestThePast:

@@ -28,6 +28,7 @@ PACKAGES = {
     "nginx": "nginx-light",
     "openssl": "openssl",
     "prometheus": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
     "ps": "procps",
     "runc": "runc",
     "ssh": "openssh-client",

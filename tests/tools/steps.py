@@ -18,7 +18,7 @@ from package import build, importer
 from sanity import sanity
 
 # What the integration tests start.
-SERVERS = ("haproxy", "nginx", "prometheus", "ps", "ssh", "sshd")
+SERVERS = ("haproxy", "nginx", "prometheus", "prometheus-alertmanager", "ps", "ssh", "sshd")
 # The tests of Kubernetes have a step of their own: what they start is built first.
 KUBERNETES = "tests/integration/kubernetes"
 

@@ -61,8 +61,19 @@ class Endpoint:
 
     def ask(self, path: str = "", form: t.Optional[t.Mapping[str, str]] = None) -> t.Any:
         """Return the decoded JSON answer to a GET of C(path), or to a POST of C(form). Raises SourceError."""
+        return self._decoded("GET" if form is None else "POST", path, None if form is None else urlencode(form), {})
+
+    def send(self, method: str, path: str, body: t.Any = None) -> t.Any:
+        """Return the decoded answer to C(method) with C(body) as JSON, None for an empty one. Raises SourceError."""
+        data = None if body is None else json.dumps(body)
+        return self._decoded(method, path, data, {"Content-Type": "application/json"}, empty=True)
+
+    def _decoded(
+        self, method: str, path: str, data: t.Optional[str], headers: t.Mapping[str, str], empty: bool = False
+    ) -> t.Any:
         try:
-            return json.loads(self._read(path, form))
+            content = self._read(method, path, data, headers)
+            return None if empty and not content.strip() else json.loads(content)
         except HTTPError as error:
             raise self._error(self._refusal(error)) from None
         except socket.timeout:
@@ -72,15 +83,15 @@ class Endpoint:
         except (OSError, http.client.HTTPException, urls.ConnectionError) as error:
             raise self._error(_words(error)) from None
 
-    def _read(self, path: str, form: t.Optional[t.Mapping[str, str]]) -> bytes:
+    def _read(self, method: str, path: str, data: t.Optional[str], headers: t.Mapping[str, str]) -> bytes:
         options, timeout = self._options, float(self._options["timeout"])
         until = time.monotonic() + timeout
         with _ONE_AT_A_TIME:
             answer = urls.open_url(
                 self.url + path,
-                data=urlencode(form) if form is not None else None,
-                method="GET" if form is None else "POST",
-                headers=self._headers,
+                data=data,
+                method=method,
+                headers={**self._headers, **headers},
                 timeout=timeout,
                 validate_certs=options["validate_certs"],
                 ca_path=options.get("ca_path"),

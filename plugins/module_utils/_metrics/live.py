@@ -76,6 +76,17 @@ class Live:
         self._looks: list[tuple[float, t.Mapping[str, t.Any]]] = []
         self.polls = self.watched = 0
 
+    def begin(self) -> list[str]:
+        """Begin what lasts as long as the judgement, such as a silence; return a sentence for each. Raises SourceError.
+
+        Whoever calls it calls C(end) too, whatever happens.
+        """
+        return [line for watcher in self._watchers for line in watcher.begin()]
+
+    def end(self) -> list[str]:
+        """End it and return a sentence for each; what cannot be ended ends by itself."""
+        return [line for watcher in self._watchers for line in watcher.end()]
+
     def step(self, weight: t.Optional[int], next_weight: t.Optional[int]) -> None:
         """Begin a step: the canary has C(weight) percent (None: unknown), and C(next_weight) if it passes."""
         now = self._clock()

@@ -43,6 +43,14 @@ class Watcher(abc.ABC):
     def describe(self) -> list[str]:
         """Return what is seen now, one sentence each, so that a wrong query is found before anything waits for it."""
 
+    def begin(self) -> list[str]:
+        """Begin what lasts as long as the judgement, and return a sentence for each of it."""
+        return []
+
+    def end(self) -> list[str]:
+        """End it, and return a sentence for each of it."""
+        return []
+
 
 # The options of one gauge.
 GAUGE: dict[str, t.Any] = {

@@ -11,7 +11,12 @@ from urllib.parse import urlencode
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics import endpoint, jmes, promql
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.endpoint import Endpoint
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.source import Places, SourceError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.silence import LASTS, Silence
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.source import (
+    CANARY,
+    Places,
+    SourceError,
+)
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._metrics.watch import (
     FAIL,
     HOLD,
@@ -98,25 +103,48 @@ class WebGauges(Gauges):
 
 
 class Alertmanager(Watcher):
-    """Alerts that fire, neither silenced nor inhibited, and carry certain labels."""
+    """Alerts that fire, neither silenced nor inhibited, and carry certain labels; a silence for others on request."""
 
     name = "alertmanager"
     spec: t.ClassVar[dict[str, t.Any]] = {
         **endpoint.SPEC,
         "labels": {"type": "dict", "required": True},
         "on_firing": {"type": "str", "choices": [FAIL, HOLD], "default": FAIL},
+        "silence": {"type": "dict"},
     }
 
     def __init__(self, options: t.Mapping[str, t.Any], places: Places) -> None:
         self._endpoint, self._on_firing = Endpoint("Alertmanager", options), options["on_firing"]
-        labels = {str(name): str(value) for name, value in options["labels"].items()}
+        labels = _labels(options["labels"], places, "labels")
         if not labels:
             raise SourceError("alertmanager of watch has no labels: it would stop for every alert there is")
+        self._silenced = _labels(options.get("silence") or {}, places, "silence")
+        if self._silenced and self._silenced.items() <= labels.items():
+            raise SourceError("silence of alertmanager in watch covers its own labels: no alert would stop anything")
+        comment = f"a release to {places[CANARY].slot}"
+        self._silence = Silence(self._endpoint, self._silenced, comment) if self._silenced else None
         filters = [f'{name}="{promql.quoted(value)}"' for name, value in labels.items()]
         wanted = [("active", "true"), ("silenced", "false"), ("inhibited", "false")]
         self._path = f"/api/v2/alerts?{urlencode([*wanted, *(('filter', one) for one in filters)])}"
 
+    def begin(self) -> list[str]:
+        if self._silence is None:
+            return []
+        self._silence.begin()
+        return [f"silenced alerts with {_words(self._silenced)} for as long as the gate judges"]
+
+    def end(self) -> list[str]:
+        if self._silence is None:
+            return []
+        try:
+            self._silence.end()
+        except SourceError as error:
+            return [f"the silence of alerts with {_words(self._silenced)} ends in {LASTS / 60:.0f} minutes: {error}"]
+        return [f"alerts with {_words(self._silenced)} are silenced no longer"]
+
     def look(self, warm_up: bool) -> list[Note]:
+        if self._silence is not None:
+            self._silence.renew()
         firing = self._firing()
         if not firing:
             return [Note(self.name, OK, "no alert fires")]
@@ -124,7 +152,9 @@ class Alertmanager(Watcher):
         return [Note(self.name, self._on_firing, f"{'alerts fire' if len(firing) > 1 else 'an alert fires'}: {names}")]
 
     def describe(self) -> list[str]:
-        return [note.sentence for note in self.look(warm_up=False)]
+        firing = self._firing()
+        seen = [f"alerts fire: {', '.join(firing)}" if firing else "no alert fires"]
+        return seen + ([f"alerts with {_words(self._silenced)} will be silenced"] if self._silenced else [])
 
     def _firing(self) -> list[str]:
         answer = self._endpoint.ask(self._path)
@@ -132,6 +162,15 @@ class Alertmanager(Watcher):
             return sorted({str(alert["labels"].get("alertname", "one without a name")) for alert in answer})
         except (KeyError, TypeError, AttributeError):
             raise SourceError(f"Alertmanager at {self._endpoint.url}: no alerts in its answer") from None
+
+
+def _labels(given: t.Mapping[t.Any, t.Any], places: Places, what: str) -> dict[str, str]:
+    canary = places[CANARY]
+    return {str(name): canary.fill(str(value), f"{what} of alertmanager in watch") for name, value in given.items()}
+
+
+def _words(labels: t.Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in labels.items())
 
 
 WATCHERS: dict[str, type[Watcher]] = {one.name: one for one in (Alertmanager, PrometheusGauges, WebGauges)}

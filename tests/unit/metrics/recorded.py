@@ -30,25 +30,35 @@ def changed(name: str, change: t.Callable[[list[dict[str, t.Any]]], None]) -> by
 
 
 class Server:
-    """Gives C(answers), pairs of status and body, one after the other; the last one again and again."""
+    """Gives C(answers), pairs of status and body, one after the other; the last one again and again.
+
+    A test may set the attribute C(answers) instead, one for each method. C(heard) are method, path and raw body.
+    """
 
     def __init__(self, *answers: tuple[int, bytes], delay: float = 0.0) -> None:
         self.asked: list[tuple[str, dict[str, str], dict[str, str]]] = []  # path, form, headers
+        self.heard: list[tuple[str, str, bytes]] = []
+        self.answers: dict[str, tuple[int, bytes]] = {}
         self._answers, self._delay = list(answers), delay
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                form = dict(urllib.parse.parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-                self._answer(form)
+                self._answer(self.rfile.read(int(self.headers["Content-Length"])))
 
             def do_GET(self) -> None:
-                self._answer({})
+                self._answer(b"")
 
-            def _answer(self, form: dict[str, str]) -> None:
-                outer.asked.append((self.path, form, dict(self.headers)))
+            do_DELETE = do_GET
+
+            def _answer(self, content: bytes) -> None:
+                outer.heard.append((self.command, self.path, content))
+                outer.asked.append((self.path, dict(urllib.parse.parse_qsl(content.decode())), dict(self.headers)))
                 time.sleep(outer._delay)
-                status, body = outer._answers.pop(0) if len(outer._answers) > 1 else outer._answers[0]
+                if outer.answers:
+                    status, body = outer.answers[self.command]
+                else:
+                    status, body = outer._answers.pop(0) if len(outer._answers) > 1 else outer._answers[0]
                 self.send_response(status)
                 if 300 <= status < 400:
                     self.send_header("Location", "http://elsewhere.example.com/")
