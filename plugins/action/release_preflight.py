@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._balancers import Balancers, Sight
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import plan as core_plan
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.journal import fence_of, held_by
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import AUTO, Weights, other, split
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
@@ -166,6 +167,7 @@ def _plan(settings: Facts, sight: Sight, known: Facts, written: str = "") -> Fac
         "canary": canary,
         "first": first,
         "serving": serving,
+        "runs": {slot: _runs(slot, sight, known) for slot in ("blue", "green")},
         "recorded": sight.weights.plain(),
         "weights": sight.weights.plain(),
         "ready": {slot: sight.total(slot, "ready") for slot in ("blue", "green")},
@@ -176,6 +178,14 @@ def _plan(settings: Facts, sight: Sight, known: Facts, written: str = "") -> Fac
         "variables": variables(settings, settings["revision"], stable, canary),
         "previous": {name: promoted[name] for name in ("id", "revision", "specification")} if promoted else None,
     }
+
+
+def _runs(slot: str, sight: Sight, known: Facts) -> str:
+    """Return what a slot runs now, as far as the balancers and the journal know."""
+    if sight.up(slot) is False:
+        return "nothing"
+    last = next((r["revision"] for r in reversed(known["releases"]) if r["canary"] == slot and r["revision"]), None)
+    return str(last or "unknown")
 
 
 def _reckon(plan: Facts, settings: Facts, judge: ShiftJudge | None, balancers: Balancers) -> str:
@@ -264,8 +274,8 @@ def _certificate(settings: Facts, plan: Facts) -> Facts | None:
 
 def _fingerprint(revision: str | None, specification: Facts) -> str:
     """Return the identity of what is staged: a configuration-only release is a release too."""
-    text = json.dumps([revision, specification], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    marked = json.dumps([revision, specification], sort_keys=True)
+    return hashlib.sha256(marked.encode()).hexdigest()[:16]
 
 
 def _lines(plan: Facts, settings: Facts) -> list[str]:
@@ -280,13 +290,20 @@ def _lines(plan: Facts, settings: Facts) -> list[str]:
 
 
 def _changes(plan: Facts, settings: Facts) -> list[core_plan.Change]:
-    """Return every mutation of the traffic that the release would make."""
-    if plan["serving"] or plan["first"]:
+    """Return everything that the release would change: what the slots run, and the traffic, in the order of doing."""
+    if plan["serving"]:
         return []
+    app, canary, stable = settings["app"], plan["canary"], plan["stable"]
+    changes = [core_plan.Change(f"{canary} of {app}", plan["runs"][canary], str(settings["revision"]))]
+    if plan["first"]:
+        return changes
     before = Weights(**plan["weights"])
-    changes = []
     for step in plan["steps"]:
-        after = split(plan["canary"], step)
-        changes.append(core_plan.Change(f"traffic of {settings['app']}", str(before), str(after)))
+        after = split(canary, step)
+        changes.append(core_plan.Change(f"traffic of {app}", str(before), str(after)))
         before = after
+    if settings["platform"] != "hosts" or settings["hosts_stop"]:
+        window = settings["rollback_window"]
+        gone = f"nothing, {text(window)} after the promotion" if window else "nothing"
+        changes.append(core_plan.Change(f"{stable} of {app}", plan["runs"][stable], gone))
     return changes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -67,7 +68,7 @@ def real() -> Iterator[World]:
     """Slots that are started and stopped by a user's own tasks."""
     needs_haproxy()
     with World(variables={"release_steps": [50, 100], "release_bake_time": "0"}) as world:
-        for revision in ("v1", "v2", "v3"):
+        for revision in ("v1", "v2", "v3", "v4"):
             world.build(revision)
         assert world.run("deploy", "-e", "release_revision=v1") == 0
         yield world
@@ -446,6 +447,46 @@ def test_a_second_deploy_aborts_the_first_when_that_is_asked(quick: Ground) -> N
     document = t.cast("dict[str, t.Any]", quick.document())
     last = [(known["revision"], known["outcome"]) for known in document["releases"][-2:]]
     assert last == [(first.revision, "Aborted"), (second.revision, "Promoted")]
+
+
+# ---- check mode
+
+
+def changes(said: str) -> list[tuple[str, str, str]]:
+    """Return what a diff shows, one change of one line each: what of, before, after."""
+    return re.findall(r"^--- before: (.*)\n\+\+\+ after: .*\n@@ .*\n-(.*)\n\+(.*)$", said, re.M)
+
+
+def test_check_mode_says_all_that_a_deploy_then_does_and_does_nothing(real: World) -> None:
+    before, version = serving(real), revision(real)
+    canary = "green" if before == "blue" else "blue"
+    asked = ("-e", "release_revision=v4", "-e", "release_steps=25,100")
+    journal = [path.read_bytes() for path in sorted((real.folder / "journal").iterdir())]
+    map_then = real.balancer.map.read_bytes()
+    status, said = playbook(real, "deploy", "--check", "--diff", *asked)
+    assert (status, real.balancer.map.read_bytes()) == (0, map_then), said
+    assert [path.read_bytes() for path in sorted((real.folder / "journal").iterdir())] == journal
+    assert not running(real, canary)
+
+    def split(percent: int) -> str:
+        weights = {before: 100 - percent, canary: percent}
+        return f"blue {weights['blue']} / green {weights['green']}"
+
+    told = changes(said)
+    assert told == [
+        (f"{canary} of shop", "nothing", "v4"),
+        ("traffic of shop", split(0), split(25)),
+        ("traffic of shop", split(25), split(100)),
+        (f"{before} of shop", version, "nothing"),
+    ]
+    assert real.run("deploy", *asked) == 0
+    report = t.cast("dict[str, t.Any]", real.report("v4"))
+    done = [f"blue {step['blue']} / green {step['green']}" for step in report["steps"]]
+    assert done == [after for of, _was, after in told if of.startswith("traffic")]
+    assert (revision(real), running(real, canary), running(real, before)) == ("v4", True, False)
+    status, said = playbook(real, "deploy", "--check", "--diff", *asked)
+    assert (status, changes(said)) == (0, []), said
+    assert "v4 already serves" in said and "changed=0" in said
 
 
 # ---- rollback, sweep, status

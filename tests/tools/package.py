@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 import typing as t
 from pathlib import Path
 
 from bench import COLLECTION, Failed, Job, search_path
 from environments import core_environment, tools_environment
-from machine import need
+from machine import like, need
 
 NAME = "zerodowntime.bluegreen"
 
@@ -24,7 +25,10 @@ UNWANTED = {".git", ".ci", ".ansible", ".mypy_cache", ".pytest_cache", ".ruff_ca
 
 
 def build(job: Job, core: str) -> None:
-    """Build and install the collection with C(core); every plugin is documented and every playbook is found there."""
+    """Build and install the collection with C(core): its plugins are documented, its playbooks found, and it releases.
+
+    All of it from an empty folder, with nothing of the checkout on Ansible's paths.
+    """
     tools = core_environment(job, core)
     tarball = _tarball(job, tools)
     with tarfile.open(tarball) as archive:
@@ -35,16 +39,25 @@ def build(job: Job, core: str) -> None:
     empty = job.bench.folder / f"{job.name}-empty"
     empty.mkdir()
     installed = job.bench.folder / f"{job.name}-installed"
-    job.run([tools / "ansible-galaxy", "collection", "install", "--offline", "-p", installed, tarball], cwd=empty)
     where = {"ANSIBLE_COLLECTIONS_PATH": str(installed)}
-    for kind, names in _documented(installed / COLLECTION).items():
+    # With the checkout on its paths, ansible-galaxy would find the collection there and install nothing.
+    install = ["collection", "install", "--offline", "-p", installed, tarball]
+    job.run([tools / "ansible-galaxy", *install], cwd=empty, **where)
+    named = _documented(installed / COLLECTION)
+    if not named.get("module"):
+        raise Failed(f"nothing was installed in {installed}")
+    for kind, names in named.items():
         listed = json.loads(job.output([tools / "ansible-doc", "--json", "-l", "-t", kind, NAME], cwd=empty, **where))
         missing = [name for name in names if f"{NAME}.{name}" not in listed]
         if missing:
             raise Failed(f"ansible-doc does not list {kind} {', '.join(missing)}")
-    for playbook in sorted((installed / COLLECTION / "playbooks").glob("*.yml")):
-        words = ["--syntax-check", "-i", "localhost,", f"{NAME}.{playbook.stem}"]
-        job.run([tools / "ansible-playbook", *words], cwd=empty, **where)
+    playbooks = [f"{NAME}.{path.stem}" for path in sorted((installed / COLLECTION / "playbooks").glob("*.yml"))]
+    job.run([tools / "ansible-playbook", "--syntax-check", "-i", "localhost,", *playbooks], cwd=empty, **where)
+    like(job, "haproxy")
+    if not shutil.which("haproxy", path=search_path()):
+        job.remark = "no release by what was installed: needs haproxy"
+        return
+    job.run([tools / "python", "-m", "tests.lab.hosts.installed", installed])
 
 
 def importer(job: Job) -> None:

@@ -63,14 +63,22 @@ PACE: dict[str, t.Any] = {
 
 
 class World:
-    """The world, from C(__enter__) to C(__exit__). C(variables) are release variables over those of the project."""
+    """The world, from C(__enter__) to C(__exit__). C(variables) are release variables over those of the project.
+
+    C(collections) is a folder with the collection installed, by default it is this checkout.
+    """
 
     def __init__(
-        self, machines: int = 1, variables: t.Mapping[str, t.Any] | None = None, haproxy: str | None = None
+        self,
+        machines: int = 1,
+        variables: t.Mapping[str, t.Any] | None = None,
+        haproxy: str | None = None,
+        collections: Path | None = None,
     ) -> None:
         self.machines = {slot: [f"{slot}{number}" for number in range(1, machines + 1)] for slot in SLOTS}
         self.variables = {**PACE, **(variables or {})}
         self._haproxy = haproxy
+        self._installed = collections
         self._runs: list[subprocess.Popen[str]] = []
         self._kept = False
 
@@ -237,6 +245,8 @@ class World:
         return inventory
 
     def _collections(self) -> Path:
+        if self._installed:
+            return self._installed
         if CHECKOUT.parts[-3:] == COLLECTION.parts:
             return CHECKOUT.parents[2]
         link = self.folder / "collections" / COLLECTION
