@@ -117,7 +117,7 @@ def compare(
 TOTALS = {
     "app": 'http_requests_total{version="v2"}',
     "haproxy": 'haproxy_backend_http_requests_total{proxy="shop_green"}',
-    "envoy": 'envoy_cluster_upstream_rq_total{envoy_cluster_name="shop_green"}',
+    "envoy": 'envoy_cluster_upstream_rq_completed{envoy_cluster_name="shop_green"}',
 }
 
 

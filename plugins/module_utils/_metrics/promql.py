@@ -63,8 +63,9 @@ EXPORTERS = {
         "istio_request_duration_milliseconds",
         'reporter="source",destination_version="$name"',
     ),
+    # rq_total counts no request for which no connection was made: a dead canary would have none at all.
     "envoy": _ready(
-        'envoy_cluster_upstream_rq_total{envoy_cluster_name="$name"}',
+        'envoy_cluster_upstream_rq_completed{envoy_cluster_name="$name"}',
         'envoy_cluster_upstream_rq_xx{envoy_cluster_name="$name",envoy_response_code_class="5"}',
         "envoy_cluster_upstream_rq_time",
         'envoy_cluster_name="$name"',

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -36,6 +37,7 @@ class World:
         envoy: Envoy | None = None,
     ) -> None:
         self.haproxy, self.apps, self.prometheus, self.envoy = haproxy, apps, prometheus, envoy
+        self.running: t.Mapping[str, t.Sequence[subprocess.Popen[bytes]]] = {}
         self._ending = threading.Event()
         self._clients: list[threading.Thread] = []
 
@@ -63,7 +65,7 @@ class World:
             targets["envoy"] = [envoy.metrics]
         prometheus = Prometheus(folder / "prometheus", free_port(), targets, paths={"envoy": Envoy.PATH})
         world = cls(haproxy, apps, prometheus, envoy)
-        with demo_apps(sys.executable, apps, {"blue": "v1", "green": "v2"}):
+        with demo_apps(sys.executable, apps, {"blue": "v1", "green": "v2"}) as world.running:
             try:
                 haproxy.start()
                 for slot in apps:
@@ -96,6 +98,12 @@ class World:
         for client in self._clients:
             client.join(5)
         self._clients = []
+
+    def kill(self, slot: str) -> None:
+        """Let every instance of a slot die, for good."""
+        for process in self.running[slot]:
+            process.kill()
+            process.wait()
 
     def fault(self, slot: str, **faults: t.Any) -> None:
         """Switch faults of a slot on, such as C(error_rate=0.2)."""
