@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The zerodowntime.bluegreen project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ready-made queries, asked of a real Prometheus: of real exporters where they run here, else of what they write."""
+"""The ready-made queries, asked of a real Prometheus: of real exporters where they run here, else of their texts."""
 
 from __future__ import annotations
 
