@@ -12,6 +12,7 @@ import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.duration import text
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.exposition import exposition
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._files import replace
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction
@@ -86,14 +87,21 @@ class ActionModule(ReleaseAction):
         earlier = _read(f"{stem}.json")
         report.update({name: earlier[name] for name in CERTIFICATE if name in earlier and name not in report})
         replace(f"{stem}.json", json.dumps(report, indent=2).encode() + b"\n")
-        replace(os.path.join(folder, f"{report['environment']}.prom"), metrics(report, time.time()).encode())
+        figures = os.path.join(folder, f"{report['environment']}.prom")
+        replace(figures, exposition(report, time.time(), _text(figures)).encode())
         return f"{stem}.json"
 
 
 def _read(path: str) -> dict[str, t.Any]:
-    with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
-        return t.cast("dict[str, t.Any]", json.load(file))
+    with contextlib.suppress(ValueError):
+        return t.cast("dict[str, t.Any]", json.loads(_text(path)))
     return {}
+
+
+def _text(path: str) -> str:
+    with contextlib.suppress(OSError, UnicodeError), open(path, encoding="utf-8") as file:
+        return file.read()
+    return ""
 
 
 def _last_words(fleet: dict[str, t.Any]) -> str:
@@ -126,32 +134,11 @@ def summary(release: dict[str, t.Any], certificate: dict[str, t.Any] | None, fai
         "steps": [entry["weights"] for entry in release["entries"] if entry["kind"] == "done"],
         "verdicts": [entry["msg"] for entry in release["entries"] if entry["kind"] == "verdict"],
         "failure": failure,
+        "restore_seconds": next((e.get("seconds") for e in release["entries"][::-1] if e["kind"] == "restored"), None),
         # Requests that were open when their slot was taken down, because release_cut asked for it.
         "cut": sum(int(entry.get("cut") or 0) for entry in release["entries"]),
         **{name: certificate[name] for name in CERTIFICATE if certificate and name in certificate},
     }
-
-
-def metrics(report: dict[str, t.Any], now: float) -> str:
-    """Return the release as Prometheus reads it from a file, by the textfile collector of its node exporter."""
-    labels = {name: str(report[name] or "") for name in ("app", "environment")}
-    about = {**labels, "revision": str(report["revision"] or ""), "outcome": report["outcome"] or report["phase"]}
-    figures = {
-        "info": (about, 1),
-        "ended_timestamp_seconds": (labels, round(now, 3)),
-        "duration_seconds": (labels, round(report["seconds"], 3)),
-        "cut_requests": (labels, report["cut"]),
-        "requests": (labels, report.get("requests")),
-        "dropped_requests": (labels, report.get("dropped")),
-        "error_requests": (labels, report.get("errors")),
-        "longest_gap_seconds": (labels, report.get("longest_gap_seconds")),
-    }
-    lines = []
-    for name, (its, value) in figures.items():
-        if value is not None:
-            words = ",".join(f"{label}={json.dumps(text, ensure_ascii=False)}" for label, text in its.items())
-            lines += [f"# TYPE zerodowntime_release_{name} gauge", f"zerodowntime_release_{name}{{{words}}} {value}"]
-    return "\n".join(lines) + "\n"
 
 
 def table(report: dict[str, t.Any], where: str) -> list[str]:

@@ -525,8 +525,10 @@ class Shift:
             took = f"{self.report.restore_seconds * 1000:.0f} ms"
             self._say(f"{msg}: traffic is back on {self.order.recorded} after {took}")
         self._note_owed()
+        seconds = round(self.report.restore_seconds, 3)
+        back = {"weights": self.order.recorded.plain(), "seconds": seconds}
         self._note_quietly(
-            {"kind": "restored", "reason": reason, "msg": msg, "weights": self.order.recorded.plain()},
+            {"kind": "restored", "reason": reason, "msg": msg, **back},
             {"phase": "Healthy", "outcome": outcome, "confirmed": self.order.recorded.plain()},
         )
         self._end_lease()

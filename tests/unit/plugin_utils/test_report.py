@@ -1,14 +1,13 @@
 # Copyright (c) 2026 The zerodowntime.bluegreen project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the folder of reports gets: words that are capped and hold no secret, and figures that Prometheus reads."""
+"""What the folder of reports gets: words that are capped and hold no secret."""
 
 from __future__ import annotations
 
 import typing as t
 
 import pytest
-from ansible_collections.zerodowntime.bluegreen.plugins.action.release_report import metrics
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._transcript import (
     MOST,
     MOST_OF_ONE,
@@ -39,25 +38,3 @@ def test_of_long_words_the_end_is_kept_and_of_many_the_beginning() -> None:
 )
 def test_the_words_of_a_task_are_what_a_person_reads(answer: dict[str, t.Any], words: str) -> None:
     assert words_of(answer) == words
-
-
-def test_prometheus_reads_labels_with_any_text_and_leaves_out_what_was_not_counted() -> None:
-    report = {
-        "app": "shop",
-        "environment": 'shop "eu"',
-        "revision": "1\\2",
-        "outcome": "",
-        "phase": "Degraded",
-        "seconds": 12.3456,
-        "cut": 0,
-    }
-    lines = metrics(report, 1790000000.0).splitlines()
-    labels = 'app="shop",environment="shop \\"eu\\""'
-    assert f'zerodowntime_release_info{{{labels},revision="1\\\\2",outcome="Degraded"}} 1' in lines
-    assert f"zerodowntime_release_duration_seconds{{{labels}}} 12.346" in lines
-    assert not [line for line in lines if "dropped" in line]
-    assert [
-        line
-        for line in metrics({**report, "dropped": 0}, 0.0).splitlines()
-        if line.endswith("dropped_requests{" + labels + "} 0")
-    ]
