@@ -22,13 +22,15 @@ from tests.lab.hosts.world import end
 
 # What a group has that serves, and one that does not: minimum, maximum, desired capacity.
 SERVES, RESTS = (1, 4, 2), (0, 4, 0)
+# An ALB does not count the requests in flight, so that the drain would be waited out.
+PACE = {"release_drain_timeout": "0", "release_progress_deadline": "60s"}
 
 
 class AwsGround(Ground):
     """The shop of two Auto Scaling groups behind an ALB, in a cloud of its own; C(size) instances serve at first."""
 
     def __init__(self, size: int = 2, **variables: t.Any) -> None:
-        super().__init__("alb", **variables)
+        super().__init__("alb", **{**PACE, **variables})
         self._size = size
 
     def __enter__(self) -> AwsGround:
@@ -83,9 +85,8 @@ class AwsGround(Ground):
         variables = {key: value for key, value in self.variables.items() if not key.startswith("release_hosts_")}
         # The seconds in which a lock goes stale are those of the ground.
         journal = {"store": "file", "path": str(self.folder / "journal"), "ttl": "6s"}
-        pace = {"release_drain_timeout": "0", "release_progress_deadline": "60s", "release_journal": journal}
         self.shop = Grouped(Shop(self.cloud), blue=self._size)
-        Environment(self.shop, self.folder, {**pace, **variables})
+        Environment(self.shop, self.folder, {"release_journal": journal, **variables})
         self.cloud.heard = self._heard
 
     def _collections(self) -> Path:
