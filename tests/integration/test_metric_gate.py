@@ -400,6 +400,15 @@ class TestASourceThatBreaks:
         run = judged(late)
         assert run.result["status"] == "pass", run.output
 
+    def test_it_answers_with_an_error(self, prometheus, judged):
+        def overloaded():
+            prometheus.stop()
+            prometheus.start("--query.max-samples=1")
+
+        run = judged(overloaded)
+        assert run.result["status"] == "inconclusive" and run.result["reason"] == "no_data", run.output
+        assert "it answers 422 (query processing would load too many samples" in run.result["msg"]
+
     def test_it_answers_with_old_data(self, prometheus, judged):
         def forget_the_targets():
             # A new process that never knew the targets marks none of their series as stale.

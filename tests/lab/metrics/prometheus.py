@@ -58,8 +58,8 @@ class Prometheus:
         """The address of its API."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> Prometheus:
-        """Start and wait until it answers; returns itself. Raises RuntimeError with its own words."""
+    def start(self, *options: str) -> Prometheus:
+        """Start with C(options) and wait until it answers; returns itself. Raises RuntimeError with its own words."""
         log = self.folder / "prometheus.log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -69,6 +69,7 @@ class Prometheus:
                     f"--storage.tsdb.path={self.folder / 'data'}",
                     f"--web.listen-address=127.0.0.1:{self.port}",
                     "--log.level=warn",
+                    *options,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
