@@ -619,6 +619,8 @@ def _resume(ground: Ground, kill: Kill) -> None:
         lock = "held" if document and document["lock"] else "free"
         kill.add("unexplained", f"resume exits {status}: {release.get('phase')} ({kill.outcome}), lock {lock}")
         kill.notes += said[-20:]
+    if kill.outcome == "Promoted" and ground.left_over():
+        ground.run("sweep")  # to retire the slot that is out of traffic is a schedule's business
     for why in ground.left_over():
         kill.add("unexplained", why)
     where = {release["canary"]: 100} if kill.outcome == "Promoted" else release.get("recorded") or {}
