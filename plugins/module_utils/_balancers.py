@@ -62,6 +62,10 @@ class Sight:
         """Return the process id of each balancer, which changes when it reloads."""
         return {name: str(view["facts"].get("pid", "")) for name, view in self.views.items()}
 
+    def warnings(self) -> list[str]:
+        """Return what will go wrong later if nobody sees to it, a sentence each."""
+        return [str(view["facts"]["warning"]) for view in self.views.values() if view["facts"].get("warning")]
+
     @property
     def counts_late(self) -> bool:
         """Return whether a counter counts a request when it ends, not when it begins."""

@@ -34,6 +34,8 @@ options:
   state:
     description:
       - V(staged) runs O(revision) in the slot. V(retired) takes its Deployment to 0 replicas; each pod has its grace.
+        After a stage that came to nothing it puts image (or template) and replicas back as that stage found them. They
+        stand in the annotation C(zerodowntime.bluegreen/before) until the slot beside it is staged.
       - V(settled) changes nothing on this platform, which arranges nothing for a wait.
     type: str
     choices: [staged, retired, settled]

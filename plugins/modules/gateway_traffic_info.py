@@ -70,7 +70,8 @@ facts:
   description:
     - The version of the object, and C(field_managers) of the field that holds the weights, the last one first.
     - C(changed_by) is the last of them when it was not this collection, C(fought_by) a GitOps tool among them, which
-      will put its own weights back unless it is told to leave that field alone.
+      will put its own weights back unless it is told to leave that field alone; C(warning) says that in a sentence,
+      which preflight and status print.
   returned: success
   type: dict
   sample:

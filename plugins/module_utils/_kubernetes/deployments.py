@@ -10,6 +10,7 @@ image cannot be pulled (FACTS), so neither is asked.
 from __future__ import annotations
 
 import copy
+import json
 import re
 import typing as t
 
@@ -19,6 +20,9 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes
 
 REVISION = "deployment.kubernetes.io/revision"
 HASH = "pod-template-hash"
+# What a slot ran before a stage; whoever takes it down after a stage that came to nothing puts it back.
+BEFORE = "zerodowntime.bluegreen/before"
+_BEFORE_PATH = "/metadata/annotations/zerodowntime.bluegreen~1before"
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-f]{32,}")
 
@@ -140,11 +144,71 @@ def operations(
             {"op": "replace", "path": f"{where}/image", "value": wanted},
         ]
     if number is not None and number != replicas(deployment):
-        ops += [
-            {"op": "test", "path": "/spec/replicas", "value": replicas(deployment)},
-            {"op": "replace", "path": "/spec/replicas", "value": number},
-        ]
+        ops += _sized(deployment, number)
     return ops
+
+
+def remembered(deployment: Object, container: str, template: t.Optional[Object]) -> Operations:
+    """Return the JSON patch that notes at the Deployment what it runs now, nothing where that is noted already.
+
+    The whole pod template is noted where a C(template) takes its place, else the image of C(container).
+    """
+    annotations = deployment["metadata"].get("annotations") or {}
+    if BEFORE in annotations:
+        return []  # a stage before this one has ended in nothing
+    whole = deployment["spec"]["template"]
+    runs = {"template": whole} if template else {"container": container, "image": image(whole["spec"], container)}
+    room = [] if annotations else [{"op": "add", "path": "/metadata/annotations", "value": {}}]
+    note = json.dumps({"replicas": replicas(deployment), **runs}, sort_keys=True, separators=(",", ":"))
+    return [*room, {"op": "add", "path": _BEFORE_PATH, "value": note}]
+
+
+def forgotten(deployment: Object) -> Operations:
+    """Return the JSON patch that takes the note away: what runs serves, and there is no way back to before it."""
+    note = (deployment["metadata"].get("annotations") or {}).get(BEFORE)
+    if note is None:
+        return []
+    return [{"op": "test", "path": _BEFORE_PATH, "value": note}, {"op": "remove", "path": _BEFORE_PATH}]
+
+
+def undone(deployment: Object, autoscaled: bool) -> t.Optional[Operations]:
+    """Return the JSON patch that puts back what was noted, None where nothing was.
+
+    The replicas of an C(autoscaled) Deployment are not ours, unless it was asleep at 0.
+    """
+    before = noted(deployment)
+    if before is None:
+        return None
+    runs, number = deployment["spec"]["template"], int(before["replicas"])
+    ops = forgotten(deployment)
+    if before.get("template") not in (None, runs):
+        ops += [
+            {"op": "test", "path": "/spec/template", "value": runs},
+            {"op": "replace", "path": "/spec/template", "value": before["template"]},
+        ]
+    container = str(before.get("container") or "")
+    # A container that is gone meanwhile has no image to be put back.
+    if container and image(runs["spec"], container):
+        ops += operations(deployment, container, str(before["image"]), None, None)
+    if not (autoscaled and number) and number != replicas(deployment):
+        ops += _sized(deployment, number)
+    return ops
+
+
+def noted(deployment: Object) -> t.Optional[Object]:
+    """Return what was noted of the time before the stage, None where nothing, or nothing to be read, was."""
+    try:
+        found = json.loads((deployment["metadata"].get("annotations") or {}).get(BEFORE) or "null")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("replicas"), int) else None
+
+
+def _sized(deployment: Object, number: int) -> Operations:
+    return [
+        {"op": "test", "path": "/spec/replicas", "value": replicas(deployment)},
+        {"op": "replace", "path": "/spec/replicas", "value": number},
+    ]
 
 
 def completed(deployment: Object, container: str, wanted: str, template: Object) -> Object:

@@ -18,6 +18,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.client import (
     AUTH_SPEC,
     Client,
+    Moved,
     Object,
     path,
 )
@@ -86,12 +87,32 @@ class DeploymentFleet(_fleet.Driver):
         operations = self._operations(order)
         if order.capacity:
             self._write_floors(order)
+            self._forget(other(order.slot))
+        if operations and order.capacity:
+            template = self.options.get("template")
+            note = deployments.remembered(self._seen[order.slot], self._container(order.slot), template)
+            operations = [*note, *operations]
         if operations:
             self.client.patch(self._where(order.slot), operations)
         if not order.capacity:
             self._write_floors(order)
 
+    def _forget(self, slot: str) -> None:
+        """Take the note away from the slot beside which one is staged: it serves, whatever it ran before that."""
+        operations = deployments.forgotten(self._seen[slot])
+        if operations:
+            with contextlib.suppress(Moved):  # somebody else has
+                self.client.patch(self._where(slot), operations)
+
     def owned(self) -> list[Owned]:
+        noted = [
+            Owned("annotation", f"Deployment {self._name(slot)}", f"{deployments.BEFORE}: what to put back")
+            for slot in SLOTS
+            if deployments.noted(self._seen[slot])
+        ]
+        return [*noted, *self._floors_owned()]
+
+    def _floors_owned(self) -> list[Owned]:
         found = {slot: self._autoscaler(slot) for slot in SLOTS}
         return [
             Owned(
@@ -169,6 +190,9 @@ class DeploymentFleet(_fleet.Driver):
         deployment = self._seen[order.slot]
         container = self._container(order.slot)
         if not order.capacity:
+            undo = deployments.undone(deployment, bool(self._autoscaler(order.slot)))
+            if undo is not None:
+                return undo
             running = pods.image(deployment["spec"]["template"]["spec"], container)
             return deployments.operations(deployment, container, running, 0, None)
         if deployment["spec"].get("paused"):

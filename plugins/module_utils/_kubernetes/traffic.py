@@ -130,9 +130,16 @@ class ObjectTraffic(Driver):
             "field_managers": [manager.plain() for manager in managers],
             "changed_by": next((m.name for m in managers[:1] if m.name != FIELD_MANAGER), ""),
             "fought_by": fighter(managers),
+            "warning": self._warning(fighter(managers)),
         }
         trouble = "; ".join(text for text in (reading.trouble, around) if text)
         return View(reading.weights, reading.fence, slots, trouble, facts)
+
+    def _warning(self, fought_by: str) -> str:
+        if not fought_by:
+            return ""
+        where = f"spec.{self.FIELD} of {self.KIND} {self.namespace}/{self.title()}"
+        return f"{fought_by} applies {where} and will put its own weights back: have it ignore them"
 
     def owned(self) -> list[Owned]:
         reading = self.read(self._look())

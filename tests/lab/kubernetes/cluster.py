@@ -38,12 +38,17 @@ class Cluster:
         """The administrator's kubeconfig file."""
         return self.write_kubeconfig("admin", self.api.token)
 
-    def write_kubeconfig(self, name: str, token: str) -> Path:
-        """Write the kubeconfig of who owns C(token), and return it; it lies in the cluster's folder until that ends."""
+    def write_kubeconfig(self, name: str, token: str, door: str = "") -> Path:
+        """Write the kubeconfig of who owns C(token), and return it; it lies in the cluster's folder until that ends.
+
+        C(door) is an address to go by, in place of the cluster's own.
+        """
         user: dict[str, str] = {"token": token} if token else {}
         if not token and self.api.certificate:
             user = dict(zip(("client-certificate", "client-key"), map(str, self.api.certificate), strict=True))
         server = {"server": self.api.url, **({"certificate-authority": str(self.api.ca)} if self.api.ca else {})}
+        if door:
+            server = {"server": door}
         content = {
             "apiVersion": "v1",
             "kind": "Config",

@@ -20,13 +20,18 @@ Fault = str | int
 
 
 class Door:
-    """Usable as a context manager. C(writes) and C(reads) hold what happens to the next ones; a number is a status."""
+    """Usable as a context manager. C(writes) and C(reads) hold what happens to the next ones; a number is a status.
+
+    C(rule) is asked for each request for which nothing is due: method and path in, a fault or None out.
+    """
 
     def __init__(self, api: Api) -> None:
         self.writes: list[Fault] = []
         self.reads: list[Fault] = []
         self.seen: list[str] = []
         self.dead = False
+        self.rule: t.Callable[[str, str], Fault | None] = lambda method, path: None
+        self._lock = threading.Lock()
         self._api = api
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -63,9 +68,10 @@ class Door:
     def handle(self, request: BaseHTTPRequestHandler) -> None:
         """Answer one request, with the fault that is due."""
         content = request.rfile.read(int(request.headers.get("Content-Length") or 0))
-        self.seen.append(f"{request.command} {request.path}")
-        due = self.reads if request.command == "GET" else self.writes
-        fault = DEAD if self.dead else due.pop(0) if due else None
+        with self._lock:
+            self.seen.append(f"{request.command} {request.path}")
+            due = self.reads if request.command == "GET" else self.writes
+            fault = DEAD if self.dead else due.pop(0) if due else self.rule(request.command, request.path)
         if isinstance(fault, int):
             body = json.dumps({"kind": "Status", "code": fault, "message": f"a fault: {fault}"}).encode()
             return _answer(request, fault, body)

@@ -76,6 +76,11 @@ class KubernetesGround(Ground):
         found = self._get(f"/api/v1/namespaces/{self.shop.namespace}/configmaps?labelSelector={JOURNALS}")["items"]
         return t.cast("dict[str, t.Any]", json.loads(found[0]["data"][JOURNAL])) if found else None
 
+    def generation(self, name: str) -> int:
+        """Return how often what a Deployment asks for has changed."""
+        found = self._get(f"/apis/apps/v1/namespaces/{self.shop.namespace}/deployments/{name}")
+        return int(found["metadata"]["generation"])
+
     def doors(self) -> list[str]:
         return [self.shop.url]
 
@@ -155,7 +160,8 @@ class WatchedSights(Sights):
         self._canary = next(slot for slot in SLOTS if self._weights and not self._weights[slot])
         self._entries = {r["id"]: r["entry"] for r in before["releases"]} if before else {}
         self._locked = bool(before and before["lock"])
-        self._generations: dict[str, int] = {}
+        names = (f"shop-{slot}" for slot in SLOTS)
+        self._generations = {name: ground.generation(name) for name in names}
         self._last, self._seen = "the start", Counter[str]()
 
     def close(self) -> None:
@@ -178,7 +184,7 @@ class WatchedSights(Sights):
         if JOURNAL in found.get("data", {}):
             yield from self._entry(json.loads(found["data"][JOURNAL]))
         elif metadata["name"] in ("shop-blue", "shop-green"):
-            before = self._generations.get(metadata["name"], metadata["generation"])
+            before = self._generations[metadata["name"]]
             self._generations[metadata["name"]] = metadata["generation"]
             if metadata["generation"] > before:
                 yield self._unique(f"{metadata['name']} asks for {found['spec']['replicas']}")

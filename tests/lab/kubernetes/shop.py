@@ -73,10 +73,11 @@ class Environment:
         url: str = "",
         variables: t.Mapping[str, t.Any] | None = None,
         journal: t.Mapping[str, t.Any] | None = None,
+        door: str = "",
     ) -> None:
         self.folder = folder
         token = cluster.create_user(namespace, "releases", rules())
-        kubeconfig = str(cluster.write_kubeconfig(namespace, token))
+        kubeconfig = str(cluster.write_kubeconfig(namespace, token, door))
         inventory = yaml.safe_load((EXAMPLES / example).read_text())
         environment = inventory["all"]["children"]["release_environments"]["hosts"]["shop-eu"]
         traffic = next(iter(environment["release_traffic"].values()))

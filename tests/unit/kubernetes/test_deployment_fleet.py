@@ -19,6 +19,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes
 
 Object = dict[str, t.Any]
 REGISTRY = "registry.example.com:5000/shop"
+BEFORE_PATH = "/metadata/annotations/zerodowntime.bluegreen~1before"
 
 
 def deployment(slot: str, image: str = f"{REGISTRY}:1", replicas: int = 0, **status: t.Any) -> Object:
@@ -118,12 +119,14 @@ class Api:
     def _patched(self, found: Object, operations: list[Object], query: t.Mapping[str, str]) -> Object:
         made = copy.deepcopy(found)
         for operation in operations:
-            *way, last = operation["path"].strip("/").split("/")
+            *way, last = [word.replace("~1", "/") for word in operation["path"].strip("/").split("/")]
             place: t.Any = made
             for word in way:
                 place = place[int(word)] if isinstance(place, list) else place[word]
             if operation["op"] == "test":
                 assert place[last] == operation["value"]
+            elif operation["op"] == "remove":
+                del place[last]
             else:
                 place[last] = operation["value"]
         if "dryRun" not in query:
@@ -158,10 +161,12 @@ def test_a_revision_is_one_guarded_patch_of_one_containers_image_and_the_stable_
     result = begin(api.fleet())
     assert (result["changed"], result["capacity"], result["instances"]) == (True, 2, None)
     at = "/spec/template/spec/containers/1"
+    note = {"container": "shop", "image": f"{REGISTRY}:1", "replicas": 0}
     assert api.writes == [
         (
             "shop-green",
             [
+                {"op": "add", "path": BEFORE_PATH, "value": json.dumps(note, separators=(",", ":"))},
                 {"op": "test", "path": f"{at}/name", "value": "shop"},
                 {"op": "test", "path": f"{at}/image", "value": f"{REGISTRY}:1"},
                 {"op": "replace", "path": f"{at}/image", "value": f"{REGISTRY}:2"},
@@ -229,6 +234,37 @@ def test_what_cannot_be_released_is_refused_before_anything_is_written(api: Api)
     with pytest.raises(Refused, match="blue gets 100 % of the requests and has 2 instances"):
         begin(api.fleet(), slot="blue", state="retired", weight=100)
     assert api.writes == []
+
+
+TEMPLATE = {"spec": {"containers": [{"name": "shop", "image": "any", "env": [{"name": "A", "value": "1"}]}]}}
+
+
+@pytest.mark.parametrize("template", [None, TEMPLATE], ids=["image", "template"])
+@pytest.mark.parametrize("replicas", [0, 2], ids=["asleep", "warm"])
+def test_a_stage_that_came_to_nothing_is_undone_to_the_last_byte(
+    api: Api, template: Object | None, replicas: int
+) -> None:
+    api.deployments["green"] = deployment("green", replicas=replicas)
+    before = copy.deepcopy(api.deployments["green"])
+    begin(api.fleet(template=template))
+    begin(api.fleet(template=template), revision="3")
+    (thing,) = _fleet.observe(api.fleet(), owned=True)["owned"]
+    assert (thing["kind"], thing["name"]) == ("annotation", "Deployment shop/shop-green")
+    assert begin(api.fleet(), state="retired")["changed"] is True
+    assert api.deployments["green"] == before
+
+
+def test_what_ran_before_a_slot_served_is_no_way_back_once_the_other_one_is_staged(api: Api) -> None:
+    begin(api.fleet())
+    begin(api.fleet(), slot="blue", revision="3")
+    assert deployments.BEFORE not in api.deployments["green"]["metadata"]["annotations"]
+    begin(api.fleet(), state="retired")
+    assert deployments.revision_of(REGISTRY, running(api, "green")) == "2"
+    assert api.deployments["green"]["spec"]["replicas"] == 0
+
+
+def running(api: Api, slot: str) -> str:
+    return str(api.deployments[slot]["spec"]["template"]["spec"]["containers"][1]["image"])
 
 
 def test_retiring_takes_the_deployment_to_0_and_leaves_its_image(api: Api) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import typing as t
 
 import pytest
@@ -343,6 +344,7 @@ class TestConflicts:
         assert fighter(owners(api.objects[SHOP], "http")) == "argocd-controller"
         facts = istio(api).observe().facts
         assert (facts["changed_by"], facts["fought_by"]) == ("argocd-controller", "argocd-controller")
+        assert re.match("argocd-controller applies spec.http of VirtualService shop/shop.* and will", facts["warning"])
         with pytest.raises(Refused, match="expected blue 90 / green 10; argocd-controller changed them"):
             move(istio(api), SPLIT, expect=Weights(90, 10).plain())
 
