@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import ssl
 import threading
 import time
 import typing as t
@@ -35,7 +36,7 @@ class Server:
     A test may set the attribute C(answers) instead, one for each method. C(heard) are method, path and raw body.
     """
 
-    def __init__(self, *answers: tuple[int, bytes], delay: float = 0.0) -> None:
+    def __init__(self, *answers: tuple[int, bytes], delay: float = 0.0, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[tuple[str, dict[str, str], dict[str, str]]] = []  # path, form, headers
         self.heard: list[tuple[str, str, bytes]] = []
         self.answers: dict[str, tuple[int, bytes]] = {}
@@ -72,11 +73,14 @@ class Server:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
+        self._secure = tls is not None
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http{'s' if self._secure else ''}://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> Server:
         self._thread.start()
