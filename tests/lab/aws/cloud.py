@@ -61,6 +61,8 @@ class Cloud:
         self.lag, self._latencies = lag, latencies
         self.problem_of_launches: str | None = None
         self.activities: list[dict[str, t.Any]] = []
+        # The access key of what is tested; the tests' own hands keep theirs, which may do everything.
+        self.key = "lab"
         # Told of each API call that has changed something, as soon as it has.
         self.heard: t.Callable[[str], None] = lambda operation: None
         self._port = port
@@ -103,7 +105,7 @@ class Cloud:
     @property
     def options(self) -> dict[str, t.Any]:
         """The options by which our names reach the lab."""
-        return {"region": REGION, "access_key": "lab", "secret_key": "lab", "endpoint_url": self.endpoint}
+        return {"region": REGION, "access_key": self.key, "secret_key": self.key, "endpoint_url": self.endpoint}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -113,8 +115,8 @@ class Cloud:
             "AWS_URL": self.endpoint,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "lab",
-            "AWS_SECRET_ACCESS_KEY": "lab",
+            "AWS_ACCESS_KEY_ID": self.key,
+            "AWS_SECRET_ACCESS_KEY": self.key,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
@@ -133,6 +135,11 @@ class Cloud:
     def url(self, listener: str) -> str:
         """Return the front door of a listener, without a path. Raises KeyError before the data plane knows it."""
         return self.edge.url(listener)
+
+    def enforce(self, actions: t.Iterable[str]) -> None:
+        """Let what is tested from now on do nothing but these actions, such as C(ec2:RunInstances)."""
+        self.key = "role"
+        self.faults.policies[self.key] = set(actions)
 
     def weights(self, listener: str) -> dict[str, int]:
         """Return the weight of each target group in a listener's default action, without an API call."""

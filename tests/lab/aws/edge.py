@@ -139,7 +139,10 @@ class Edge:
                 if address not in seated:
                     if state not in ("healthy", "unhealthy", "initial"):
                         continue
-                    seated[address] = min(set(range(1, SEATS + 1)) - set(seated.values()))
+                    free = set(range(1, SEATS + 1)) - set(seated.values())
+                    if not free:
+                        continue  # until one of those that leave is gone
+                    seated[address] = min(free)
                 seat = f"{group}/s{seated[address]}"
                 key = f"{group}:{seated[address]}"
                 commands.append((f"a:{key}", f"set server {seat} addr {address[0]} port {address[1]}"))

@@ -22,6 +22,8 @@ WHEN = ("before", "after")
 
 Wsgi = t.Callable[[dict[str, t.Any], t.Callable[..., t.Any]], t.Iterable[bytes]]
 
+# Where the name that a call is signed for is not the one of IAM's actions.
+_SIGNED = {"monitoring": "cloudwatch"}
 _ANSWERS = {
     "throttle": ("400 Bad Request", "Throttling", "Rate exceeded"),
     "error": ("500 Internal Server Error", "InternalFailure", "An internal error has occurred."),
@@ -56,13 +58,18 @@ class Fault:
 
 
 class Faults:
-    """A WSGI application around another one; C(calls) are the names of the API calls that came, in order."""
+    """A WSGI application around another one; C(calls) are the names of the API calls that came, in order.
+
+    C(policies) holds, by access key, the actions that its owner may do, as C(ec2:RunInstances); a key that is not there
+    may do everything.
+    """
 
     def __init__(self, app: Wsgi) -> None:
         self._app = app
         self._lock = threading.Lock()
         self._planned: list[Fault] = []
         self.calls: list[str] = []
+        self.policies: dict[str, set[str]] = {}
 
     def plan(self, operation: str, kind: str, **more: t.Any) -> Fault:
         """Plan a fault for later calls and return it."""
@@ -84,6 +91,8 @@ class Faults:
         with self._lock:
             self.calls.append(operation)
             met = [fault for fault in self._planned if fault.meets(operation)]
+        if not self._allowed(environ, operation):
+            return _answer(Fault(operation, "denied"), environ, start_response)
         for fault in met:
             if fault.kind == "delay" and fault.when == "before":
                 fault.delay()
@@ -100,6 +109,13 @@ class Faults:
                 return _answer(fault, environ, start_response)
         start_response(*kept[0])
         return [done]
+
+    def _allowed(self, environ: dict[str, t.Any], operation: str) -> bool:
+        """Return whether the policy of the caller's key has the action."""
+        scope = re.search(r"Credential=([^/]+)/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+        if scope is None or scope.group(1) not in self.policies:
+            return True
+        return f"{_SIGNED.get(scope.group(2), scope.group(2))}:{operation}" in self.policies[scope.group(1)]
 
 
 def _answer(fault: Fault, environ: dict[str, t.Any], start_response: t.Callable[..., t.Any]) -> list[bytes]:
