@@ -297,10 +297,11 @@ class Shift:
         paused_at: t.Optional[float] = None
         while True:
             self._tick()
-            verdict = judge.look(t.cast(Sight, self._sight)) if judge is not None and not judged else None
-            if verdict is not None and self._verdict(verdict):
+            verdict = judge.look(t.cast(Sight, self._sight)) if judge is not None else None
+            # What has passed is still watched while an operator holds it: it may fail.
+            if verdict is not None and (not judged or verdict.status == "fail") and self._verdict(verdict):
                 judged = True
-            undecided = verdict is not None and verdict.status in ("inconclusive", "error")
+            undecided = not judged and verdict is not None and verdict.status in ("inconclusive", "error")
             if self._promoted or (judged and not self._paused):
                 break
             if (self._paused or (undecided and self.order.on_inconclusive == "hold")) and paused_at is None:

@@ -349,6 +349,17 @@ def test_a_pause_holds_the_step_until_promote(bench: t.Any) -> None:
     assert shop.clock.now >= 1100
 
 
+def test_what_fails_while_an_operator_holds_it_goes_back_though_its_step_had_passed(bench: t.Any) -> None:
+    shop = bench()
+    shop.world.judge = Says(
+        w10=lambda: "fail" if shop.clock.now > 1050 else "pass" if shop.clock.now > 1010 else "running"
+    )
+    shop.clock.after(3, lambda: shop.command("pause"))
+    report = shop.run()
+    assert (report.outcome, report.reason) == ("RolledBack", "gate")
+    assert shop.clock.now < 1100 and shop.driver.weights == STABLE
+
+
 def test_a_pause_holds_the_bake_until_promote(bench: t.Any) -> None:
     shop = bench(steps=[100], bake_time=20.0)
     shop.clock.after(5, lambda: shop.command("pause"))
