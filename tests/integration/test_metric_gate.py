@@ -102,6 +102,21 @@ def test_what_the_balancer_itself_counts_judges_without_any_metric_server(health
     assert gate({"haproxy": healthy.haproxy.options}, weight=50).result["status"] == "pass"
 
 
+def test_all_at_once_is_compared_with_the_past_of_the_slot_that_served(healthy, gate):
+    healthy.fault("green", error_rate=0.2)
+    source = {"prometheus": {"url": healthy.prometheus.url, "exporter": "app"}}
+    run = gate(source, preset="blue_green", weight=100, lookback="10s", metrics=[{"name": "errors", "limit": 0.8}])
+    assert (run.result["status"], run.result["reason"]) == ("fail", "worse"), run.output
+    assert run.result["metrics"]["errors"]["compared_with"] == "history" and "of history" in run.result["msg"]
+
+
+def test_thresholds_alone_judge_those_who_want_only_them(healthy, gate):
+    healthy.fault("green", error_rate=0.2)
+    run = gate({"haproxy": healthy.haproxy.options}, preset="thresholds", metrics=[{"name": "errors", "limit": 0.1}])
+    assert run.result["status"] == "fail", run.output
+    assert run.result["msg"].endswith("over the limit of 10% once (0 tolerated)")
+
+
 def test_probes_by_the_preview_route_judge_a_canary_that_has_no_traffic(healthy, gate):
     source = {"http": {"url": healthy.haproxy.url + "/", "headers": {"X-Release-Slot": "$slot"}, "probes": 20}}
     healthy.fault("green", error_rate=0.5)
