@@ -13,10 +13,10 @@ class ModuleDocFragment:
 options:
   store:
     description:
-      - What keeps the journals. V(file) is a directory with one file for each traffic object, V(kubernetes) a namespace
-        with one ConfigMap for each.
+      - What keeps the journals. V(file) is a directory with one file for each traffic object, V(dynamodb) a table of AWS
+        with one item for each, V(kubernetes) a namespace with one ConfigMap for each.
     type: str
-    choices: [file, kubernetes]
+    choices: [file, dynamodb, kubernetes]
     default: file
   path:
     description:
@@ -29,6 +29,17 @@ options:
       - The inventory name of the machine whose directory O(path) is, such as the balancer. By default it is the machine
         that runs C(ansible-playbook).
     type: str
+  dynamodb:
+    description:
+      - The options of the V(dynamodb) store. C(table) (V(zerodowntime-journal)), C(create_table) (V(false); without a
+        table a release is refused), C(retention), how long after its last change a journal is kept (V(0), for ever),
+        and how AWS is reached, the options of M(zerodowntime.bluegreen.alb_traffic) such as C(region) and C(profile).
+      - It needs the rights C(dynamodb:GetItem), C(dynamodb:PutItem) and C(dynamodb:Scan) on the table, to make it also
+        C(dynamodb:CreateTable), C(dynamodb:DescribeTable) and C(dynamodb:UpdateTimeToLive).
+      - Reads are consistent, writes are conditional. The last releases of an object are kept as far as they fit; an item
+        may have 400 KB.
+    type: dict
+    default: {}
   kubernetes:
     description:
       - The options of the V(kubernetes) store. C(namespace), which it needs, and how the API is reached, the

@@ -51,6 +51,19 @@ data "aws_iam_policy_document" "release" {
   }
 
   statement {
+    sid    = "KeepTheJournal"
+    effect = "Allow"
+
+    actions = [
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Scan",
+    ]
+
+    resources = [aws_dynamodb_table.journal.arn]
+  }
+
+  statement {
     sid       = "ReadTheConsoleOfAFailedInstance"
     effect    = "Allow"
     actions   = ["ec2:GetConsoleOutput"]

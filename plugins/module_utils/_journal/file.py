@@ -75,7 +75,8 @@ class FileStore:
         if lost:
             raise JournalError(
                 f"the journal {self.path} would be gone with this job's container ({lost}): set the journal's machine "
-                "to one that stays, such as the balancer's, or mount a volume there"
+                "to one that stays, such as the balancer's, take the store dynamodb or kubernetes, or mount a volume "
+                "there"
             )
         return {"store": "file", "path": self.path, "free_bytes": free, "exists": there == self.path}
 

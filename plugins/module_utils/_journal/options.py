@@ -18,12 +18,13 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.st
 _HERE = "ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal"
 
 # The stores beside C(file): each is a module here that says its options in C(SPEC), and its class.
-_STORES = {"kubernetes": "KubernetesStore"}
+_STORES = {"dynamodb": "DynamoDBStore", "kubernetes": "KubernetesStore"}
 
 STORE: dict[str, dict[str, t.Any]] = {
-    "store": {"type": "str", "choices": ["file", "kubernetes"], "default": "file"},
+    "store": {"type": "str", "choices": ["file", "dynamodb", "kubernetes"], "default": "file"},
     "path": {"type": "str", "default": "/var/lib/zerodowntime"},
     "machine": {"type": "str"},
+    "dynamodb": {"type": "dict", "default": {}},
     "kubernetes": {"type": "dict", "default": {}},
     "ttl": {"type": "str", "default": "60s"},
 }

@@ -21,7 +21,7 @@ from tests.lab.aws.cloud import Cloud
 from tests.lab.aws.environment import Environment
 from tests.lab.aws.grouped import Grouped
 from tests.lab.aws.shop import Shop
-from tests.unit.docs.test_aws_examples import statements
+from tests.unit.docs.test_aws_examples import environment, journal, statements
 
 LOAD = {"rate": 40, "connections": 4, "post_path": "/", "post_share": 20, "max_duration": "5m"}
 # Where an ALB needs minutes the lab's CloudWatch needs seconds; account and load balancer are those of the traffic.
@@ -53,7 +53,11 @@ UNSEEN = {"ec2:RunInstances"}
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     with Cloud() as cloud:
-        yield Environment(Grouped(Shop(cloud)), tmp_path_factory.mktemp("shop"), {"release_certificate": LOAD})
+        cloud.client("dynamodb").create_table(**journal())
+        variables = {"release_certificate": LOAD, "release_journal": environment()["release_journal"]}
+        shop = Environment(Grouped(Shop(cloud)), tmp_path_factory.mktemp("shop"), variables)
+        cloud.enforce(action for statement in statements() for action in statement["actions"])
+        yield shop
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,7 @@ def bad(shop: Environment, good: dict[str, t.Any]) -> dict[str, t.Any]:
     before = (shop.shop.size("green"), shop.shop.pinned("green"))
     shop.shop.calls()
     status, said = shop.deploy("v3")
+    assert shop.run("sweep")[0] == 0
     calls = shop.shop.calls()
     return {"calls": calls, "status": status, "said": said, "before": before, "report": shop.report("v3")}
 
@@ -98,8 +103,10 @@ def test_a_good_release_serves_drops_nothing_and_leaves_every_setting_as_it_was(
 
 def test_the_calls_of_a_release_that_change_something_are_counted(good: dict[str, t.Any]) -> None:
     calls = good["calls"]
-    writes = {call: calls.count(call) for call in set(calls) if not call.startswith(("Describe", "Get"))}
+    # PutItem is the journal's: how often depends on how long it takes.
+    writes = {call: calls.count(call) for call in set(calls) if not call.startswith(("Describe", "Get", "PutItem"))}
     assert writes == WRITES, sorted(calls)
+    assert calls.count("PutItem") < 100
 
 
 def test_a_bad_release_never_gets_a_request_and_says_why_in_awss_words(
@@ -143,6 +150,14 @@ def test_a_release_whose_answers_fail_is_taken_back_by_what_cloudwatch_counted(s
     report = shop.report("v5")
     assert (report["outcome"], report["dropped"]) == ("RolledBack", 0), report
     assert shop.answer() == (200, "v2")
+
+
+def test_the_journal_is_in_the_table_that_the_infrastructure_made(shop: Environment, bad: dict[str, t.Any]) -> None:
+    answer = shop.cloud.client("dynamodb").scan(TableName="shop-journal", ConsistentRead=True)
+    (item,) = answer["Items"]
+    assert shop.shop.shop.listener in item["journal"]["S"]
+    revisions = [release["revision"] for release in json.loads(item["document"]["S"])["releases"]]
+    assert revisions[:2] == ["v2", "v3"]
 
 
 def test_on_a_quiet_night_the_gate_is_inconclusive(shop: Environment) -> None:

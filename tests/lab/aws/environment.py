@@ -54,7 +54,7 @@ class Environment:
         host["release_traffic"]["alb_traffic"].update(listener_arn=shop.shop.listener, slots=dict(shop.shop.groups))
         host["release_aws_groups"] = dict(shop.names)
         host["release_verify"]["url"] = f"{shop.shop.url}/"
-        host["release_journal"]["path"] = str(folder / "journal")
+        host["release_journal"] = {"store": "file", "path": str(folder / "journal")}
         host.update({"ansible_python_interpreter": sys.executable, **PACE, **(variables or {})})
         (folder / "inventory.yml").write_text(yaml.safe_dump(inventory, sort_keys=False))
 

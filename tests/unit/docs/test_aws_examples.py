@@ -140,6 +140,30 @@ def test_the_preview_route_is_the_header_that_a_release_sends() -> None:
     assert rule["for_each"] == "${local.slots}"
 
 
+def journal() -> dict[str, t.Any]:
+    """Return the journal's table as CreateTable takes it."""
+    table = declared("resource", "aws_dynamodb_table", "journal")
+    (attribute,) = table["attribute"]
+    return {
+        "TableName": named(table, ""),
+        "BillingMode": table["billing_mode"],
+        "KeySchema": [{"AttributeName": table["hash_key"], "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": attribute["name"], "AttributeType": attribute["type"]}],
+    }
+
+
+def test_the_journals_table_is_the_one_that_the_store_would_make() -> None:
+    from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.dynamodb import EXPIRES, KEY
+
+    table = declared("resource", "aws_dynamodb_table", "journal")
+    assert journal()["KeySchema"] == [{"AttributeName": KEY, "KeyType": "HASH"}]
+    assert table["ttl"] == [{"attribute_name": EXPIRES, "enabled": True}]
+    assert environment()["release_journal"] == {
+        "store": "dynamodb",
+        "dynamodb": {"table": named(table, ""), "region": declared("variable", "region")["default"]},
+    }
+
+
 def statements() -> list[dict[str, t.Any]]:
     return t.cast("list[dict[str, t.Any]]", declared("data", "aws_iam_policy_document", "release")["statement"])
 

@@ -12,14 +12,20 @@ import typing as t
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.dynamodb import DynamoDBStore
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.file import FileStore
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.kubernetes import KubernetesStore
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Store
 from configmaps import configmaps
+from tables import tables
 
 # How to open each store on a folder of the test's own; every process calls it for itself.
 STORES: dict[str, Callable[[Path], Store]] = {
     "file": lambda folder: FileStore(str(folder / "journal")),
+    "dynamodb": lambda folder: DynamoDBStore(
+        {"table": "journal", "create_table": False, "retention": "0", "region": "eu-central-1"},
+        tables(folder, "journal"),
+    ),
     "kubernetes": lambda folder: KubernetesStore({"namespace": "shop"}, lambda options: configmaps(folder)),
 }
 
