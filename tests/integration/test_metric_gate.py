@@ -274,12 +274,11 @@ class TestAlerts:
 
         return run
 
-    @pytest.mark.parametrize(("on_firing", "status"), [("fail", "fail"), ("hold", "inconclusive")])
-    def test_an_alert_with_the_labels_stops_a_canary_without_errors(self, watched, alertmanager, on_firing, status):
+    def test_an_alert_with_the_labels_stops_a_canary_without_errors(self, watched, alertmanager):
         alertmanager.fire(alertname="QueueLong", app="shop")
         alertmanager.fire(alertname="DiskFull", app="another")
-        run = watched(on_firing=on_firing)
-        assert run.result["status"] == status and run.result["reason"] == "watch", run.output
+        run = watched(on_firing="hold")
+        assert run.result["status"] == "inconclusive" and run.result["reason"] == "watch", run.output
         assert run.result["msg"].endswith("an alert fires: QueueLong")
 
     def test_what_is_silenced_for_the_window_stops_nothing_and_is_heard_again_afterwards(self, watched, alertmanager):
@@ -337,7 +336,7 @@ class TestThePast:
         assert (tmp_path / "incident.svg").read_text().startswith("<svg")
 
     def test_two_halves_of_one_fleet_raise_no_alarm(self, healthy, replay):
-        time.sleep(20)
+        healthy.prometheus.wait_for('count_over_time(http_requests_total{version="v1",status="200"}[30s]) >= 18', 60)
         run = replay(mode="aa", start="18s", revisions={"blue": "v1"}, fail_on=["fail"])
         assert run.code == 0, run.output
         assert run.result["counts"]["fail"] == 0 and run.result["counts"]["pass"] >= 1, run.result
@@ -382,6 +381,7 @@ class TestASourceThatBreaks:
                 "revisions": REVISIONS,
                 **QUICK,
                 "min_duration": "10s",
+                "no_data_limit": 3,
                 "source": {"prometheus": {"url": prometheus.url, "exporter": "app", "timeout": 1, **source}},
             }
             process = project.start([{"zerodowntime.bluegreen.metric_gate": arguments, "register": "result"}])
