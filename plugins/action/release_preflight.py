@@ -42,6 +42,7 @@ PROGRESS = 5.0
 class ActionModule(ReleaseAction):
     """Returns the plan: which slot is stable, where the revision goes, what is recorded."""
 
+    HANDS_ON = True
     SPEC: t.ClassVar[dict[str, t.Any]] = {"settings": {"type": "dict", "required": True}}
 
     def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -269,7 +270,8 @@ def _certificate(settings: Facts, plan: Facts) -> Facts | None:
     shared = {name: verify[name] for name in ("header", "json_path", "validate_certs", "ca_path") if name in verify}
     report = os.path.join(tempfile.gettempdir(), f"zerodowntime-{plan['run']}.json")
     # Five requests a second are probes, polite ones; whoever asks for a rate wants a load.
-    return {**shared, "backoff": "rate" not in wanted, **wanted, "url": url, "report": report}
+    asked = {name: value for name, value in wanted.items() if name != "headers"}
+    return {**shared, "backoff": "rate" not in wanted, **asked, "url": url, "report": report}
 
 
 def _fingerprint(revision: str | None, specification: Facts) -> str:

@@ -17,6 +17,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action imp
 class ActionModule(ReleaseAction):
     """Returns what is registered as C(__release_settings), the only thing that later tasks read."""
 
+    HANDS_ON = True
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "needed": {"type": "list", "elements": "str", "default": []},
         "revision": {"type": "str"},

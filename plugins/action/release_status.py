@@ -30,6 +30,7 @@ Facts = dict[str, t.Any]
 class ActionModule(ReleaseAction):
     """Looks, and says what it sees; the verbs that end a release start from what it returns."""
 
+    HANDS_ON = True
     SPEC: t.ClassVar[dict[str, t.Any]] = {
         "settings": {"type": "dict", "required": True},
         "quiet": {"type": "bool", "default": False},

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _dead_workers
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _dead_workers, _secrets
 
 # Actions are loaded in the controller's process, before a worker is forked.
 _dead_workers.watch()
@@ -49,8 +49,12 @@ class ReleaseAction(ActionBase):
     SPEC: t.ClassVar[dict[str, t.Any]] = {}
     RULES: t.ClassVar[dict[str, t.Any]] = {}
 
+    # Whether later tasks need of the result what stands in the options, secrets among it.
+    HANDS_ON: t.ClassVar[bool] = False
+
     environment = ""
     _parent = 0
+    _secrets: t.Collection[str] = ()
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Return the result of C(here); a ReleaseError becomes C(failed) with its sentence as C(msg)."""
@@ -60,14 +64,18 @@ class ReleaseAction(ActionBase):
         self.environment = plain(variables.get("inventory_hostname", ""))
         self._parent = os.getppid()
         _unused, params = self.validate_argument_spec(argument_spec=self.SPEC, **self.RULES)
+        params = plain(params)
+        self._secrets = set(_secrets.within(params))
         try:
-            result.update(self.here(plain(params), variables))
+            result.update(self.here(params, variables))
         except ReleaseError as error:
             result.update(failed=True, msg=str(error), aborted=getattr(error, "aborted", False))
         except AnsibleConnectionFailure as error:
             # UNREACHABLE skips rescue and always (all cores): a lost machine has to be a failure.
             result.update(failed=True, msg=f"connection lost: {error}")
-        return result
+        if self.HANDS_ON and not result.get("failed"):
+            return result
+        return t.cast("dict[str, t.Any]", _secrets.masked(result, self._secrets))
 
     def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """Do the work and return the result; raise ReleaseError with one sentence when it cannot be done."""
@@ -93,4 +101,4 @@ class ReleaseAction(ActionBase):
         A write to a dead controller blocks for ever after 64 KiB.
         """
         if not self.orphaned():
-            self._display.display(f"[{self.environment}] {text}", stderr=True)
+            self._display.display(f"[{self.environment}] {_secrets.masked(text, self._secrets)}", stderr=True)

@@ -364,6 +364,42 @@ def test_a_release_that_fails_leaves_a_diagnosis_in_its_report_and_is_announced(
     assert f'zerodowntime_release_info{{app="shop",environment="{ENVIRONMENT}",revision="{run.revision}"' in metrics
 
 
+def test_a_secret_is_on_no_screen_and_in_no_journal_report_or_file_of_a_release(quick: Ground) -> None:
+    secret = "kept-from-view"
+    nobody = {"url": "http://127.0.0.1:9", "username": "u", "password": f"{secret}-1"}
+    gate: dict[str, t.Any] = {
+        "source": {
+            "http": {
+                "url": f"{quick.balancers[0].url}/",
+                "headers": {"X-Release-Slot": "$slot", "X-Token": f"{secret}-2"},
+            }
+        },
+        "initial_delay": "0",
+        "interval": "0.5s",
+        "min_duration": "0",
+        "min_step_duration": "0",
+        "max_duration": "2s",
+        "on_inconclusive": "rollback",
+    }
+    variables = {
+        "release_gate": gate,
+        "release_certificate": {"headers": {"Authorization": f"Bearer {secret}-3"}},
+        "release_steps": [50, 100],
+        "release_force": True,
+        "release_reason": "the gate has no traffic to reckon with",
+    }
+    watch = [{"alertmanager": {**nobody, "labels": {"a": "b"}, "headers": {"X-Token": f"{secret}-4"}}}]
+    watched = {**variables, "release_gate": {**gate, "watch": watch}}
+    refused = quick.deploy(False, "-vvv", "-e", json.dumps(watched))
+    assert refused.end() != 0
+    assert "Alertmanager at http://127.0.0.1:9: connection refused" in refused.log.read_text()
+    run = quick.deploy(False, "-vvv", "-e", json.dumps(variables), *hooks(after_report=announcing(quick)))
+    assert run.end() != 0
+    assert (quick.release()["revision"], quick.release()["outcome"]) == (run.revision, "RolledBack")
+    kept = [path for path in quick.folder.rglob("*") if path.is_file() and secret in path.read_text("latin-1")]
+    assert kept == []
+
+
 def test_a_freeze_stops_a_deploy_and_neither_abort_nor_rollback(quick: Ground) -> None:
     frozen = {"name": "Freeze", "ansible.builtin.fail": {"msg": "no releases until Monday"}}
     freeze = hooks(before_stage=hook(quick, "freeze", frozen))
