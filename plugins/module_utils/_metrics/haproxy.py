@@ -40,7 +40,8 @@ class HAProxy(Source):
 
     def read(self, at: float) -> t.Optional[Sample]:
         sight = self._sight()
-        return Sample(at, **{arm: self._arm(arm, sight) for arm in ARMS})
+        stable, canary = (self._arm(arm, sight) for arm in ARMS)
+        return Sample(at, stable, canary)
 
     def describe(self) -> list[Look]:
         sight = self._sight()

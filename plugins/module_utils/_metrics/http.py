@@ -70,7 +70,8 @@ class Http(Source):
             if self._clock() - began > PATIENCE:
                 break  # a slot that hangs is told about sooner by few probes than by many
         at += self._clock() - began
-        return Sample(at, **{arm: Arm(self._requests[arm], dict(self._bad[arm])) for arm in ARMS})
+        stable, canary = (Arm(self._requests[arm], dict(self._bad[arm])) for arm in ARMS)
+        return Sample(at, stable, canary)
 
     def describe(self) -> list[Look]:
         looks = []

@@ -45,7 +45,8 @@ class LoadTest(Source):
 
     def read(self, at: float) -> t.Optional[Sample]:
         revisions = self._revisions()
-        return Sample(at, **{arm: self._arm(revisions.get(self._places[arm].revision)) for arm in ARMS})
+        stable, canary = (self._arm(revisions.get(self._places[arm].revision)) for arm in ARMS)
+        return Sample(at, stable, canary)
 
     def describe(self) -> list[Look]:
         try:

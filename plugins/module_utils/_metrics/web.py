@@ -63,7 +63,8 @@ class Web(Source):
 
     def read(self, at: float) -> t.Optional[Sample]:
         found = self._numbers()
-        return Sample(at, **{arm: self._arm(arm, found[arm]) for arm in ARMS})
+        stable, canary = (self._arm(arm, found[arm]) for arm in ARMS)
+        return Sample(at, stable, canary)
 
     def describe(self) -> list[Look]:
         found = self._numbers()
