@@ -128,6 +128,16 @@ def test_what_cannot_be_told_is_unverifiable_and_says_why(case: Case, verify: di
     assert sentence in seen.msg
 
 
+@on_every_world("LOADS", "PREVIEWS", where=[HERE])
+def test_a_client_whose_cookie_still_reaches_a_slot_refutes_its_weight_of_zero(case: Case) -> None:
+    case.move(GREEN)
+    door = {"url": f"{case.world.url}/", "header": "X-Version", "slots": REVISIONS}
+    assert proof(case, GREEN, BLUE, front_door(door), counters=False).verdict == "verified", "fresh clients see no blue"
+    bound = front_door({**door, "cookies": {"blue": "release_slot=blue"}})
+    seen = proof(case, GREEN, BLUE, bound, counters=False)
+    assert (seen.verdict, "the cookie of blue still reaches blue" in seen.msg) == ("refuted", True), seen
+
+
 @counting
 def test_previews_of_the_other_slot_do_not_refute_a_weight_of_zero(case: Case) -> None:
     case.move(GREEN)
