@@ -91,7 +91,8 @@ class ActionModule(ReleaseAction):
             (plan["certificate"] or {}).get("report") if (plan["certificate"] or {}).get("backoff") else None
         )
         plan["record"] = _record(settings, plan, sight)
-        for line in _lines(plan, settings):
+        plan["warnings"] = [*sight.warnings(), *_outlook(settings, plan)]
+        for line in [*_lines(plan, settings), *plan["warnings"]]:
             self.say(line)
         changes = _changes(plan, settings) if self._task.check_mode else []
         return {
@@ -130,6 +131,16 @@ class ActionModule(ReleaseAction):
         from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _stack
 
         return _stack.configuration(self, settings, task_vars)
+
+
+def _outlook(settings: Facts, plan: Facts) -> list[str]:
+    """Return what the platform knows that may go wrong. Raises ReleaseError for what will."""
+    if settings["platform"] != "kubernetes" or plan["serving"]:
+        return []
+    # Imported only here, as the releases of every other platform would pay for it.
+    from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _outlook
+
+    return _outlook.look(settings, plan["canary"])
 
 
 def _refuse_steps(traffic: str, steps: str | list[int]) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import re
+import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
@@ -33,14 +34,20 @@ LABELS = {"app.kubernetes.io/managed-by": "zerodowntime.bluegreen", "app.kuberne
 SELECTOR = ",".join(f"{name}={value}" for name, value in LABELS.items())
 # The API server takes 1 MiB for all of a ConfigMap.
 ROOM = 1024 * 1024
+# Seconds between attempts of a write of which it is unknown what became.
+PAUSES = (0.2, 0.5)
 
 
 class KubernetesStore:
-    """Journals as ConfigMaps of one namespace. C(make) is for tests."""
+    """Journals as ConfigMaps of one namespace. C(make) and C(sleep) are for tests."""
 
     def __init__(
-        self, options: t.Mapping[str, t.Any], make: t.Callable[[t.Mapping[str, t.Any]], Client] = Client
+        self,
+        options: t.Mapping[str, t.Any],
+        make: t.Callable[[t.Mapping[str, t.Any]], Client] = Client,
+        sleep: t.Callable[[float], None] = time.sleep,
     ) -> None:
+        self._sleep = sleep
         self.namespace = str(options["namespace"])
         self._options = options
         self._make = make
@@ -61,19 +68,36 @@ class KubernetesStore:
             "metadata": {"name": name_of(key), "namespace": self.namespace, "labels": LABELS},
             "data": {DATA: content},
         }
+        if version != NOTHING:
+            body["metadata"]["resourceVersion"] = version
         with self._sentences():
-            try:
-                if version == NOTHING:
-                    self._client.create(self._where(), body)
-                else:
-                    body["metadata"]["resourceVersion"] = version
-                    self._client.replace(self._where(key), body)
-            except Conflict:
-                return False
-            except Missing:
-                if version == NOTHING:
-                    raise  # the namespace is not there
-                return False
+            for pause in (*PAUSES, None):
+                try:
+                    return self._exchange(key, version, body)
+                except Lost:
+                    if pause is None:
+                        raise
+                    self._sleep(pause)
+                # What became of it, the ConfigMap says: ours stands, or what was to be replaced does, or another's.
+                found = self._client.find(self._where(key))
+                if found and (found.get("data") or {}).get(DATA) == content:
+                    return True
+                if (str(found["metadata"]["resourceVersion"]) if found else NOTHING) != version:
+                    return False
+        raise AssertionError  # the last attempt returned or raised
+
+    def _exchange(self, key: str, version: str, body: Object) -> bool:
+        try:
+            if version == NOTHING:
+                self._client.create(self._where(), body)
+            else:
+                self._client.replace(self._where(key), body)
+        except Conflict:
+            return False
+        except Missing:
+            if version == NOTHING:
+                raise  # the namespace is not there
+            return False
         return True
 
     def keys(self) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Refused
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.client import (
     Client,
     Conflict,
@@ -93,7 +93,8 @@ def change(client: Client, namespace: str, autoscaler: Object, patch: t.Callable
         wanted["metadata"]["resourceVersion"] = autoscaler["metadata"]["resourceVersion"]
         try:
             client.patch(where, wanted)
-        except Conflict:
+        except (Conflict, Lost):
+            # What became of it, the autoscaler says.
             if not left:
                 raise
             autoscaler = client.get(where)

@@ -78,6 +78,10 @@ class Missing(ReleaseError):
     """There is no such object, or no such kind of object (404)."""
 
 
+class Forbidden(ReleaseError):
+    """The account may not do that (403)."""
+
+
 class Conflict(Refused):
     """Somebody else changed the object since it was read, or made it first (409): nothing was written."""
 
@@ -339,6 +343,8 @@ def _problem(address: str, method: str, where: str, answer: Answer) -> ReleaseEr
     except (ValueError, AttributeError):
         words = answer.body.decode("utf-8", "replace")[:200].strip()
     said = f"the Kubernetes API at {address} answered {answer.status} to {method} {where}: {words or 'no reason given'}"
+    if answer.status == 403:
+        return Forbidden(said)
     if answer.status == 404:
         return Missing(said)
     if answer.status == 409:

@@ -6,23 +6,33 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _fleet
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, other
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Refused, ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._fleet import Fleet, Order
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes import autoscalers, deployments, pods
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes import (
+    autoscalers,
+    deployments,
+    pods,
+    room,
+)
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.client import (
     AUTH_SPEC,
     Client,
-    Moved,
+    Conflict,
+    Forbidden,
     Object,
     path,
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.endpoints import Endpoints
+
+# Seconds between attempts of a patch of which it is unknown what became.
+PAUSES = (0.2, 0.5, 1.0)
 
 _NAMES: dict[str, t.Any] = {slot: {"type": "str", "required": True} for slot in SLOTS}
 
@@ -42,8 +52,14 @@ class DeploymentFleet(_fleet.Driver):
         "template": {"type": "dict"},
     }
 
-    def __init__(self, options: t.Mapping[str, t.Any], client: t.Optional[Client] = None) -> None:
+    def __init__(
+        self,
+        options: t.Mapping[str, t.Any],
+        client: t.Optional[Client] = None,
+        sleep: t.Callable[[float], None] = time.sleep,
+    ) -> None:
         super().__init__(options)
+        self._sleep = sleep
         self.namespace = str(options["namespace"])
         self.deployments: t.Mapping[str, str] = options["deployments"]
         if self.deployments["blue"] == self.deployments["green"]:
@@ -66,14 +82,12 @@ class DeploymentFleet(_fleet.Driver):
         return there or self._size(slot) or (autoscalers.floor(autoscaler) if autoscaler else 1)
 
     def changes(self, fleets: t.Mapping[str, Fleet], order: Order) -> list[Change]:
-        deployment = self._seen[order.slot]
         found = []
-        operations = self._operations(order)
-        if operations:
-            # The server's own judgement of the whole change, its defaults included, before anything is written.
-            made = self.client.patch(self._where(order.slot), operations, dry_run=True)
-            if made["spec"] != deployment["spec"]:
-                found.append(Change(f"Deployment {self._name(order.slot)}", self._text(deployment), self._text(made)))
+        # The server's own judgement of the whole change, its defaults included, before anything is written.
+        made = self._put(order.slot, lambda: self._operations(order), dry_run=True)
+        deployment = self._seen[order.slot]
+        if made and made["spec"] != deployment["spec"]:
+            found.append(Change(f"Deployment {self._name(order.slot)}", self._text(deployment), self._text(made)))
         for slot, patch in self._floors(order).items():
             autoscaler = t.cast(Object, self._autoscaler(slot))
             wanted = patch(autoscaler)
@@ -84,25 +98,41 @@ class DeploymentFleet(_fleet.Driver):
         return found
 
     def write(self, fleets: t.Mapping[str, Fleet], order: Order) -> None:
-        operations = self._operations(order)
         if order.capacity:
             self._write_floors(order)
-            self._forget(other(order.slot))
-        if operations and order.capacity:
-            template = self.options.get("template")
-            note = deployments.remembered(self._seen[order.slot], self._container(order.slot), template)
-            operations = [*note, *operations]
-        if operations:
-            self.client.patch(self._where(order.slot), operations)
-        if not order.capacity:
+            # It serves, whatever it ran before that.
+            self._put(other(order.slot), lambda: deployments.forgotten(self._seen[other(order.slot)]))
+            self._put(order.slot, lambda: self._noted(order))
+        else:
+            self._put(order.slot, lambda: self._operations(order))
             self._write_floors(order)
 
-    def _forget(self, slot: str) -> None:
-        """Take the note away from the slot beside which one is staged: it serves, whatever it ran before that."""
-        operations = deployments.forgotten(self._seen[slot])
-        if operations:
-            with contextlib.suppress(Moved):  # somebody else has
-                self.client.patch(self._where(slot), operations)
+    def _noted(self, order: Order) -> deployments.Operations:
+        """Return the patch that stages, and notes what it stages over; nothing when that runs already."""
+        operations = self._operations(order)
+        deployment, container = self._seen[order.slot], self._container(order.slot)
+        note = deployments.remembered(deployment, container, self.options.get("template")) if operations else []
+        return [*note, *operations]
+
+    def _put(
+        self, slot: str, plan: t.Callable[[], deployments.Operations], dry_run: bool = False
+    ) -> t.Optional[Object]:
+        """Patch the Deployment as C(plan) says, which is asked again when it is unknown what became of the patch.
+
+        Return what the patch makes of it, None where there is nothing to patch.
+        """
+        for pause in (*PAUSES, None):
+            operations = plan()
+            if not operations:
+                return None
+            try:
+                return self.client.patch(self._where(slot), operations, dry_run)
+            except (Conflict, Lost):
+                if pause is None:
+                    raise
+                self._sleep(pause)
+                self._seen[slot] = self.client.get(self._where(slot))
+        raise AssertionError  # the last attempt returned or raised
 
     def owned(self) -> list[Owned]:
         noted = [
@@ -134,6 +164,35 @@ class DeploymentFleet(_fleet.Driver):
                 said = self.client.text(where, container=container, tailLines=lines).splitlines()
                 return [line.rstrip() for line in said if line.strip()]
         return []
+
+    def outlook(self, slot: str, capacity: int = 0) -> list[str]:
+        """Return what may go wrong when C(slot) is staged with C(capacity) pods (0: as many as it would get).
+
+        A sentence each. Raises Refused when a quota leaves no room for them.
+        """
+        fleets = self.observe()
+        deployment, beside = self._seen[slot], self._seen[other(slot)]
+        warnings = []
+        quotas = self._may_list(*room.QUOTAS)
+        more = max(0, (capacity or self.size(fleets, slot)) - deployments.replicas(deployment))
+        pod = (self.options.get("template") or deployment["spec"]["template"])["spec"]
+        short = room.shortage(quotas or [], pod, more)
+        if short:
+            raise Refused(f"the namespace {self.namespace} has no room for both slots at once: {short}")
+        budgets = self._may_list(*room.BUDGETS)
+        if budgets is not None and deployments.replicas(beside):
+            labels = [one["spec"]["template"]["metadata"].get("labels") or {} for one in (beside, deployment)]
+            warnings.append(room.exposure(budgets, *labels, other(slot)))
+        unseen = [kind[1] for kind, found in ((room.QUOTAS, quotas), (room.BUDGETS, budgets)) if found is None]
+        if unseen:
+            warnings.append(f"the account may not list {' and '.join(unseen)} in {self.namespace}, so nobody looked")
+        return [warning for warning in warnings if warning]
+
+    def _may_list(self, api: str, kind: str) -> t.Optional[list[Object]]:
+        try:
+            return self._list(api, kind)
+        except Forbidden:
+            return None
 
     # -- what is there
 

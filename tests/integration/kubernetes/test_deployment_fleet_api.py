@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _fleet
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Refused, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.autoscalers import FLOOR
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.deployments import BEFORE
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.fleet import DeploymentFleet
 
 from tests.lab.kubernetes import shop
@@ -120,6 +121,33 @@ def test_a_quota_that_allows_no_pod_ends_the_wait_with_the_quotas_own_words(app:
     assert until(lambda: app.api.get(f"{quotas}/few").get("status", {}).get("used", {}).get("pods") == "2", 20)
     with pytest.raises(ReleaseError, match=r"green: no pod can be made \(FailedCreate\): .*exceeded quota: few"):
         app.run("green", "v2")
+
+
+def test_preflight_refuses_a_quota_without_room_and_names_what_a_drain_would_take(app: Shop) -> None:
+    assert DeploymentFleet(app.options).outlook("green") == [], "the examples have a budget for each slot"
+    budgets = f"/apis/policy/v1/namespaces/{app.namespace}/poddisruptionbudgets"
+    app.api.delete(f"{budgets}/shop-blue")
+    (warning,) = DeploymentFleet(app.options).outlook("green")
+    assert warning.startswith("no PodDisruptionBudget covers the pods of blue")
+    quotas = f"/api/v1/namespaces/{app.namespace}/resourcequotas"
+    app.api.create(quotas, {"metadata": {"name": "few"}, "spec": {"hard": {"requests.cpu": "300m"}}})
+    assert until(lambda: app.api.get(f"{quotas}/few").get("status", {}).get("used", {}).get("requests.cpu"), 20)
+    sentence = (
+        "no room for both slots at once: the quota few has 0.1 of 0.3 requests.cpu left, and 2 more pods need 0.2"
+    )
+    with pytest.raises(Refused, match=sentence):
+        DeploymentFleet(app.options).outlook("green")
+
+
+def test_a_stage_that_came_to_nothing_is_undone(app: Shop) -> None:
+    before = app.get("green")
+    app.run("green", "v2")
+    app.run("green", "v3")
+    app.run("green")
+    after = app.get("green")
+    assert after["spec"] == before["spec"], "image and replicas as before the first of them"
+    assert BEFORE not in after["metadata"]["annotations"]
+    assert app.run("green")["changed"] is False
 
 
 def test_a_deployment_that_makes_no_progress_ends_the_wait_before_its_deadline(app: Shop) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import subprocess
@@ -155,22 +157,25 @@ class Kubelet:
         self._cluster.api.delete(f"/api/v1/nodes/{self.node}")
 
     def _run(self) -> None:
-        number = 1
+        numbers = itertools.count(2)
         while not self._stop.wait(0.1):
-            for pod in self._cluster.api.get(self._pods)["items"]:
-                path = f"{self._pods}/{pod['metadata']['name']}"
-                try:
-                    if pod["metadata"].get("deletionTimestamp"):
-                        self._cluster.api.delete(path, gracePeriodSeconds="0")
-                    elif not pod["spec"].get("nodeName"):
-                        number += 1
-                        target = {"apiVersion": "v1", "kind": "Node", "name": self.node}
-                        binding = {"metadata": {"name": pod["metadata"]["name"]}, "target": target}
-                        self._cluster.api.create(f"{path}/binding", binding)
-                        self._cluster.api.patch(f"{path}/status", {"status": self._status(pod, number)})
-                except ApiError as refusal:
-                    if refusal.status not in (404, 409, 422):
-                        raise
+            with contextlib.suppress(OSError):  # an API server that is away comes back
+                for pod in self._cluster.api.get(self._pods)["items"]:
+                    self._look(pod, numbers)
+
+    def _look(self, pod: dict[str, t.Any], numbers: t.Iterator[int]) -> None:
+        path = f"{self._pods}/{pod['metadata']['name']}"
+        try:
+            if pod["metadata"].get("deletionTimestamp"):
+                self._cluster.api.delete(path, gracePeriodSeconds="0")
+            elif not pod["spec"].get("nodeName"):
+                target = {"apiVersion": "v1", "kind": "Node", "name": self.node}
+                binding = {"metadata": {"name": pod["metadata"]["name"]}, "target": target}
+                self._cluster.api.create(f"{path}/binding", binding)
+                self._cluster.api.patch(f"{path}/status", {"status": self._status(pod, next(numbers))})
+        except ApiError as refusal:
+            if refusal.status not in (404, 409, 422):
+                raise
 
     def _status(self, pod: dict[str, t.Any], number: int) -> dict[str, t.Any]:
         image = pod["spec"]["containers"][0]["image"]

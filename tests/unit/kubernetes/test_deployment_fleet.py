@@ -12,9 +12,13 @@ import urllib.parse
 
 import pytest
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils import _fleet
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Refused, ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, Refused, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes import autoscalers, deployments, pods
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.client import Answer, Client
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.client import (
+    Answer,
+    Client,
+    Unanswered,
+)
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.fleet import DeploymentFleet
 
 Object = dict[str, t.Any]
@@ -90,13 +94,21 @@ class Api:
         self.lists: dict[str, list[Object]] = {"pods": [], "replicasets": [replica_set("blue"), replica_set("green")]}
         self.logs: dict[str, str] = {}
         self.writes: list[tuple[str, t.Any]] = []
+        # What happens to the next writes: a status in their place, or "lost" once they are made.
+        self.faults: list[t.Any] = []
 
     def fleet(self, **options: t.Any) -> DeploymentFleet:
         names = {"blue": "shop-blue", "green": "shop-green"}
         given = {"namespace": "shop", "deployments": names, "container": "shop", "image": REGISTRY, **options}
-        return DeploymentFleet(given, Client({}, send=self.send, sleep=lambda seconds: None))
+        return DeploymentFleet(given, Client({}, send=self.send, sleep=lambda seconds: None), lambda seconds: None)
 
     def send(self, method: str, target: str, content: bytes | None, headers: t.Mapping[str, str]) -> Answer:
+        if method != "GET" and "dryRun" not in target and self.faults:
+            fault = self.faults.pop(0)
+            if fault == "lost":
+                self.send(method, target, content, headers)
+                raise Unanswered("the connection ended")
+            return Answer(fault, b"{}")
         url = urllib.parse.urlsplit(target)
         query = dict(urllib.parse.parse_qsl(url.query))
         kind, *rest = url.path.split("/namespaces/shop/")[1].split("/")
@@ -261,6 +273,22 @@ def test_what_ran_before_a_slot_served_is_no_way_back_once_the_other_one_is_stag
     begin(api.fleet(), state="retired")
     assert deployments.revision_of(REGISTRY, running(api, "green")) == "2"
     assert api.deployments["green"]["spec"]["replicas"] == 0
+
+
+@pytest.mark.parametrize("faults", [[409], [500, 503], ["lost"], [500, "lost"], [429, 500, 409]])
+def test_a_patch_of_which_nobody_knows_what_became_is_made_once(api: Api, faults: list[t.Any]) -> None:
+    api.faults = faults
+    begin(api.fleet())
+    assert not api.faults
+    assert [name for name, _patch in api.writes] == ["shop-green"]
+    assert (running(api, "green"), api.deployments["green"]["spec"]["replicas"]) == (f"{REGISTRY}:2", 2)
+
+
+def test_a_server_that_fails_every_patch_is_given_up(api: Api) -> None:
+    api.faults = [500] * 4
+    with pytest.raises(Lost, match="answered 500 to PATCH"):
+        begin(api.fleet())
+    assert api.writes == []
 
 
 def running(api: Api, slot: str) -> str:

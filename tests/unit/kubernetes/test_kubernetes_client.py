@@ -17,6 +17,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes
     Answer,
     Client,
     Conflict,
+    Forbidden,
     Missing,
     Moved,
     Unanswered,
@@ -91,7 +92,7 @@ def test_a_write_whose_answer_was_lost_is_unknown_and_is_not_sent_again(trouble:
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"), [(404, Missing), (409, Conflict), (422, Moved), (403, ReleaseError), (400, ReleaseError)]
+    ("code", "kind"), [(404, Missing), (409, Conflict), (422, Moved), (403, Forbidden), (400, ReleaseError)]
 )
 def test_each_refusal_is_an_error_of_its_own(code: int, kind: type[ReleaseError]) -> None:
     with pytest.raises(ReleaseError, match=f"answered {code} to PATCH .*: no") as error:
