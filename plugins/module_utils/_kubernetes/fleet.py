@@ -181,8 +181,7 @@ class DeploymentFleet(_fleet.Driver):
             raise Refused(f"the namespace {self.namespace} has no room for both slots at once: {short}")
         budgets = self._may_list(*room.BUDGETS)
         if budgets is not None and deployments.replicas(beside):
-            labels = [one["spec"]["template"]["metadata"].get("labels") or {} for one in (beside, deployment)]
-            warnings.append(room.exposure(budgets, *labels, other(slot)))
+            warnings.append(room.exposure(budgets, _labels(beside), _labels(deployment), other(slot)))
         unseen = [kind[1] for kind, found in ((room.QUOTAS, quotas), (room.BUDGETS, budgets)) if found is None]
         if unseen:
             warnings.append(f"the account may not list {' and '.join(unseen)} in {self.namespace}, so nobody looked")
@@ -321,6 +320,10 @@ def _selector(deployment: Object) -> str:
         known = {"In": f"{name} in ({values})", "NotIn": f"{name} notin ({values})", "Exists": name}
         words.append(known.get(entry["operator"], f"!{name}"))
     return ",".join(words)
+
+
+def _labels(deployment: Object) -> dict[str, str]:
+    return deployment["spec"]["template"]["metadata"].get("labels") or {}
 
 
 def _hash(pod: Object) -> str:
