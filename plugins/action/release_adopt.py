@@ -27,7 +27,12 @@ class ActionModule(ReleaseAction):
     }
 
     def here(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Return what was or would be changed; nothing is changed without C(confirm)."""
+        """Return what was or would be changed, and say it; nothing is changed without C(confirm)."""
+        result = self._adopt(params, task_vars)
+        self.say(result["msg"])
+        return result
+
+    def _adopt(self, params: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         settings = params["settings"]
         balancers = open_balancers(self, settings["traffic"], task_vars)
         sight = balancers.observe()

@@ -41,7 +41,7 @@ BAKE = ("-e", "release_bake_time=10m")
 RESUME = {
     "name": "Put back what a dead run left",
     "zerodowntime.bluegreen.traffic_shift": {
-        "state": "resume",
+        "state": "{{ state }}",
         "traffic": "{{ release_traffic }}",
         "journal": "{{ release_journal }}",
         "key": "KEY",
@@ -305,10 +305,15 @@ def test_traffic_shift_resumes_by_itself_what_a_dead_run_left(quick: Ground) -> 
     (quick.folder / "shift.yml").write_text(tasks.replace("KEY", quick.document()["key"]))  # type: ignore[index]
     command = ["ansible-playbook", "-i", "inventory.yml", "shift.yml"]
 
-    def resume() -> subprocess.CompletedProcess[str]:
+    def resume(state: str = "resume") -> subprocess.CompletedProcess[str]:
         where = {"cwd": quick.folder, "env": quick.environment()}
-        return subprocess.run(command, **where, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        words = [*command, "-e", f"state={state}"]
+        return subprocess.run(words, **where, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
+    # As --start-at-task would have it.
+    without_lock = resume("shifted")
+    assert without_lock.returncode != 0
+    assert "run by-hand no longer has the lock" in without_lock.stdout
     alive = resume()
     assert alive.returncode != 0
     assert "its run is alive" in alive.stdout
@@ -365,7 +370,7 @@ def test_a_release_that_fails_leaves_a_diagnosis_in_its_report_and_is_announced(
 
 
 def test_a_secret_is_on_no_screen_and_in_no_journal_report_or_file_of_a_release(quick: Ground) -> None:
-    secret = "kept-from-view"
+    secret = "kept-out-of-sight"
     nobody = {"url": "http://127.0.0.1:9", "username": "u", "password": f"{secret}-1"}
     gate: dict[str, t.Any] = {
         "source": {
@@ -623,15 +628,16 @@ def test_status_lists_all_that_was_made_and_where_it_is(quick: Ground) -> None:
     assert status == 0, said
     listed = [line.split("] owned     ")[1] for line in said.splitlines() if "] owned " in line]
     map_file = quick.balancers[0].map
-    value = map_file.read_text().splitlines()[-1]
+    value = next(line for line in map_file.read_text().splitlines() if line.startswith("shop "))
     assert f"traffic: map entry {map_file} in HAProxy's process ({value})" in listed
     assert f"traffic: line {map_file} ({value})" in listed
     files = {line.split()[2] for line in listed if line.split()[1] == "file"}
+    counts = {str(path) for path in (quick.folder / "tmp").glob(f"zerodowntime-{ENVIRONMENT}-*.json")}  # of dead runs
     beside = {str(path) for path in map_file.parent.iterdir() if path.name.startswith((".zd-", "zerodowntime.map."))}
     journals = {str(path) for path in (quick.folder / "journal").iterdir()}
     reports = {str(path) for path in (quick.folder / "reports").iterdir()}
     assert journals and reports
-    assert files == beside | journals | reports
+    assert files == beside | journals | reports | counts
 
 
 def test_status_needs_no_journal(quick: Ground) -> None:
@@ -647,3 +653,27 @@ def test_status_needs_no_journal(quick: Ground) -> None:
     live = t.cast("dict[str, int]", quick.live()[0])
     assert f"traffic   blue {live['blue']} / green {live['green']}" in said
     assert "never released" in said
+
+
+# ---- adopt
+
+
+def test_adopt_shows_then_makes_and_journals_what_a_driver_needs(quick: Ground) -> None:
+    map_file, journal = quick.balancers[0].map, quick.folder / "journal"
+    before, journals = map_file.read_text(), set(journal.iterdir())
+    till = {**quick.balancers[0].options, "key": "till"}
+    other = ("-e", json.dumps({"release_traffic": {"haproxy_traffic": till}, "release_serving": "blue"}))
+    status, said = playbook(quick, "adopt", *other)
+    assert status == 0, said
+    assert "not adopted yet; run adopt again with -e release_confirm=true" in said
+    assert (map_file.read_text(), set(journal.iterdir())) == (before, journals)
+    status, said = playbook(quick, "adopt", *other, "-e", "release_confirm=true")
+    assert status == 0, said
+    assert map_file.read_text() == f"{before}till 100:0:0\n"
+    (made,) = (path for path in set(journal.iterdir()) - journals if path.suffix == ".json")
+    (release,) = json.loads(made.read_text())["releases"]
+    assert (release["stable"], release["outcome"]) == ("blue", "Promoted")
+    (found,) = (entry["found"] for entry in release["entries"] if entry.get("msg") == "adopted")
+    assert "has no entry 'till'" in found["here"]
+    status, said = playbook(quick, "adopt", *other, "-e", "release_confirm=true")
+    assert (status, map_file.read_text()) == (0, f"{before}till 100:0:0\n"), said
