@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab as a program, until Ctrl-C: for a playbook in another process, and to try a release without an account.
 
-Usage: serve [--port 5000] [--shop]
+Usage: serve [--port 5000] [--shop] [--haproxy PROGRAM]
 
 It prints the environment by which every SDK, the aws CLI and Ansible's modules reach it, one C(NAME=value) a line, and
 then C(ready). With --shop an app stands there already: a load balancer, a listener and both target groups, v1 on blue.
@@ -25,11 +25,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0, help="of AWS's API; 0: a free one")
     parser.add_argument("--shop", action="store_true", help="with an app to release")
+    parser.add_argument("--haproxy", help="the program, where it is not on the PATH")
     arguments = parser.parse_args()
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_signal: over.set())
     with Cloud(port=arguments.port) as cloud:
+        cloud.edge.binary = arguments.haproxy or cloud.edge.binary
         for name, value in cloud.environment.items():
             print(f"{name}={value}")
         if arguments.shop:

@@ -111,6 +111,10 @@ class HostsWorld(World):
 def _world(arguments: argparse.Namespace) -> t.Any:
     if arguments.platform == "hosts":
         return HostsWorld(machines=2, variables=VARIABLES, haproxy=_haproxy(arguments))
+    if arguments.platform == "aws":
+        from tests.lab.aws.quickstart import AwsWorld
+
+        return AwsWorld(VARIABLES, _haproxy(arguments))
     import tests.conftest  # makes the collection importable, which the lab of Compose is written with
 
     assert tests.conftest.COLLECTION
@@ -270,7 +274,8 @@ def _haproxy(arguments: argparse.Namespace) -> str:
 
 def _stop(folder: Path) -> int:
     of_compose, of_kubernetes = (folder / "lab.yml").exists(), (folder / "kubernetes.json").exists()
-    if not (folder / "env").exists() or not (of_compose or of_kubernetes or (folder / "builds").exists()):
+    of_ours = of_compose or of_kubernetes or any((folder / name).exists() for name in ("builds", "ami"))
+    if not (folder / "env").exists() or not of_ours:
         print(f"quickstart: {folder} is not a folder that --keep left", file=sys.stderr)
         return 2
     if of_compose:
@@ -297,10 +302,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--platform",
-        choices=["hosts", "compose", "kubernetes"],
+        choices=["hosts", "compose", "kubernetes", "aws"],
         default="hosts",
-        help="where the app runs: processes of this machine, containers of the Docker engine that runs on it, or pods "
-        "of a cluster that is made for it (which needs root, and builds Kubernetes once) or of one that you name",
+        help="where the app runs: processes of this machine, containers of the Docker engine that runs on it, pods of "
+        "a cluster that is made for it (which needs root, and builds Kubernetes once) or of one that you name, or "
+        "instances of an AWS that is emulated on this machine",
     )
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="a cluster of yours with Istio, as its admin")
     parser.add_argument("--context", default="", help="of that kubeconfig; its current one by default")

@@ -206,6 +206,9 @@ class World:
         for name in ("start.yml", "stop.yml"):
             shutil.copy(EXAMPLES / name, self.folder)
         (self.folder / "inventory.yml").write_text(yaml.safe_dump(self._inventory(), sort_keys=False))
+        self._configure()
+
+    def _configure(self) -> None:
         (self.folder / "ansible.cfg").write_text(
             "[defaults]\n"
             f"collections_path = {self._collections()}\n"
