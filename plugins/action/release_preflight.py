@@ -160,7 +160,7 @@ def _plan(settings: Facts, sight: Sight, known: Facts, written: str = "") -> Fac
     if stable is None:
         raise ReleaseError(
             f"traffic is split ({sight.weights}) and no release of ours explains it: put one slot at 100, or run resume"
-            if str(known["state"]) != "Progressing"
+            if not str(known["state"]).startswith(("Progressing", "Paused", "Degraded"))
             else f"traffic is split ({sight.weights}) by a release that has not ended: run status, then resume or abort"
         )
     promoted = next((r for r in reversed(known["releases"]) if r["outcome"] == "Promoted" and r["revision"]), None)
