@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+import zipfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,8 @@ from sanity import sanity
 SERVERS = ("haproxy", "nginx", "prometheus", "prometheus-alertmanager", "ps", "ssh", "sshd")
 # The tests of Kubernetes have a step of their own: what they start is built first.
 KUBERNETES = "tests/integration/kubernetes"
+# What brings the collections amazon.aws and community.aws.
+MODULES = "ansible==14.5.0"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ def steps() -> list[Step]:
         ),
         *(
             Step(f"kubernetes-{core}", f"real API server, Istio and pods, {core}", _kubernetes(core), True)
+            for core in every[-1:]
+        ),
+        *(
+            Step(f"aws-infrastructure-{core}", f"its playbook with amazon.aws in the lab, {core}", _modules(core), True)
             for core in every[-1:]
         ),
         Step("molecule", "the scenarios of extensions/molecule", molecule),
@@ -153,6 +160,29 @@ def _kubernetes(core: str) -> t.Callable[[Job], None]:
         try:
             job.run([python, "-m", "tests.lab.kubernetes", "build"])
             job.run([python, "-m", "pytest", "-p", "no:cacheprovider", KUBERNETES])
+        finally:
+            job.remark = _closing(job)
+
+    return judge
+
+
+def _modules(core: str) -> t.Callable[[Job], None]:
+    """Run what needs amazon.aws and community.aws: nightly, as the package ansible that brings them has 50 MB."""
+
+    def judge(job: Job) -> None:
+        need(job, "haproxy")
+        python = core_environment(job, core) / "python"
+        place = job.bench.cache / MODULES.replace("==", "-")
+        if not (place / "ansible_collections/community/aws/MANIFEST.json").exists():
+            folder = job.bench.folder / "modules"
+            job.run([python, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, MODULES])
+            (wheel,) = folder.glob("*.whl")
+            with zipfile.ZipFile(wheel) as packed:
+                wanted = ("ansible_collections/amazon/aws/", "ansible_collections/community/aws/")
+                packed.extractall(place, [name for name in packed.namelist() if name.startswith(wanted)])
+        try:
+            words = ["-m", "pytest", "-p", "no:cacheprovider", "tests/integration/aws/test_aws_infrastructure.py"]
+            job.run([python, *words], ZERODOWNTIME_AMAZON_AWS=str(place))
         finally:
             job.remark = _closing(job)
 

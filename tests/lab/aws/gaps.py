@@ -13,6 +13,7 @@ import copy
 import datetime
 import re
 import typing as t
+import uuid
 from unittest import mock
 
 from moto.autoscaling import models as autoscaling
@@ -21,6 +22,7 @@ from moto.autoscaling.exceptions import ValidationError
 from moto.cloudwatch import models as cloudwatch
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
+from moto.dynamodb.models import table as dynamodb
 from moto.ec2.exceptions import InvalidLaunchTemplateVersionNotFound
 from moto.ec2.models import launch_templates
 from moto.ec2.responses.launch_templates import LaunchTemplates
@@ -48,7 +50,7 @@ class Lab(t.Protocol):
 def closed(lab: Lab) -> contextlib.ExitStack:
     """Return the patches, which hold until the stack is closed."""
     stack = contextlib.ExitStack()
-    for close in (_health, _actions, _sizes, _launches, _templates, _metrics):
+    for close in (_health, _actions, _sizes, _launches, _templates, _metrics, _tables):
         for target, name, value in close(lab):
             stack.enter_context(mock.patch.object(target, name, value))
     return stack
@@ -363,6 +365,19 @@ def _metrics(lab: Lab) -> Patches:
     yield cloudwatch.Statistics, "get_statistics_for_type", get_statistics_for_type
     yield cloudwatch.CloudWatchBackend, "get_metric_statistics", get_metric_statistics
     yield cloudwatch.CloudWatchBackend, "get_metric_data", get_metric_data
+
+
+def _tables(lab: Lab) -> Patches:
+    """moto: a table has no id."""
+    describe = dynamodb.Table.describe
+
+    def described(table: t.Any, *more: t.Any, **named: t.Any) -> t.Any:
+        answer = describe(table, *more, **named)
+        for part in answer.values():
+            part.setdefault("TableId", str(uuid.uuid5(uuid.NAMESPACE_URL, part["TableArn"])))
+        return answer
+
+    yield dynamodb.Table, "describe", described
 
 
 def _dimensions(given: t.Sequence[t.Mapping[str, str]]) -> set[tuple[str, str]]:

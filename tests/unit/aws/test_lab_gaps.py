@@ -122,6 +122,17 @@ def test_a_version_takes_what_it_does_not_say_from_its_source_and_a_token_makes_
     assert answers[0]["LaunchTemplateData"]["InstanceType"] == "t3.micro"
 
 
+def test_a_table_has_an_id(shop: Shop) -> None:
+    client = shop.cloud.client("dynamodb")
+    made = client.create_table(
+        TableName="lab",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )["TableDescription"]
+    assert made["TableId"] == client.describe_table(TableName="lab")["Table"]["TableId"]
+
+
 def test_a_metric_is_found_by_all_its_dimensions_only(shop: Shop) -> None:
     client, now = shop.cloud.client("cloudwatch"), datetime.datetime.now(datetime.UTC)
     pair = [{"Name": "LoadBalancer", "Value": "app/x/1"}, {"Name": "TargetGroup", "Value": "targetgroup/y/2"}]

@@ -19,6 +19,7 @@ hcl2 = pytest.importorskip("hcl2", reason="needs the Python package python-hcl2"
 FOLDER = ROOT / "docs/examples/terraform"
 FILES = sorted(FOLDER.glob("*.tf"))
 SLOTS = {"blue", "green"}
+PLAYBOOK = ROOT / "docs/examples/aws/infrastructure.yml"
 
 
 def plain(value: t.Any) -> t.Any:
@@ -174,3 +175,126 @@ def test_nothing_that_changes_something_is_allowed_on_everything() -> None:
             reads = all(action.partition(":")[2].startswith(("Describe", "Get")) for action in statement["actions"])
             assert reads or statement["condition"][0]["test"] == "ArnLike", statement["sid"]
         assert not any("*" in action for action in statement["actions"])
+
+
+# The playbook that builds the same
+
+
+def play() -> dict[str, t.Any]:
+    (only,) = yaml.safe_load(PLAYBOOK.read_text())
+    return t.cast("dict[str, t.Any]", only)
+
+
+def tasks(module: str) -> list[dict[str, t.Any]]:
+    """Return the tasks of a module, in order."""
+    found = [task for task in play()["tasks"] if module in task]
+    assert found, module
+    return found
+
+
+def in_words_of_terraform(text: t.Any) -> str:
+    """Return a name of the playbook as Terraform would write it."""
+    words = str(text).replace("{{ infra_name }}", "${var.name}").replace("{{ item.slot }}", "${each.key}")
+    return words.replace("{{ item }}", "${each.key}")
+
+
+def test_the_playbook_takes_what_terraform_takes_with_the_same_defaults() -> None:
+    blocks = [block for path in FILES for block in read(path).get("variable", [])]
+    variables = {name: block for one in blocks for name, block in one.items()}
+    taken = {name.removeprefix("infra_"): value for name, value in play()["vars"].items()}
+    given = {name: block["default"] for name, block in variables.items() if "default" in block}
+    assert {name: taken[name] for name in given} == given
+    asked = {name for name, block in variables.items() if "default" not in block}
+    assert {name for name in asked if taken[name] in ("", [])} == asked
+    refused = " ".join(tasks("ansible.builtin.assert")[0]["ansible.builtin.assert"]["that"])
+    assert {name for name in asked if f"infra_{name} |" in refused} == asked
+
+
+def test_the_playbooks_target_groups_are_those_of_terraform() -> None:
+    (task,) = tasks("community.aws.elb_target_group")
+    group, wanted = task["community.aws.elb_target_group"], declared("resource", "aws_lb_target_group", "slot")
+    (check,) = wanted["health_check"]
+    assert in_words_of_terraform(group["name"]) == wanted["name"]
+    assert (group["deregistration_delay_timeout"], group["protocol"].upper()) == (
+        wanted["deregistration_delay"],
+        wanted["protocol"],
+    )
+    names = {
+        "path": "health_check_path",
+        "matcher": "successful_response_codes",
+        "interval": "health_check_interval",
+        "timeout": "health_check_timeout",
+        "healthy_threshold": "healthy_threshold_count",
+        "unhealthy_threshold": "unhealthy_threshold_count",
+    }
+    assert {name: group[ours] for name, ours in names.items()} == {name: check[name] for name in names}
+
+
+def test_the_playbooks_listener_is_that_of_terraform_and_is_made_once() -> None:
+    (task,) = tasks("amazon.aws.elb_application_lb")
+    balancer, wanted = task["amazon.aws.elb_application_lb"], declared("resource", "aws_lb_listener", "app")
+    assert in_words_of_terraform(balancer["name"]) == declared("resource", "aws_lb", "app")["name"]
+    (listener,) = task["vars"]["infra_listeners"]
+    assert (listener["Port"], listener["Protocol"], listener["SslPolicy"]) == (
+        wanted["port"],
+        wanted["protocol"],
+        wanted["ssl_policy"],
+    )
+    (action,) = listener["DefaultActions"]
+    groups = action["ForwardConfig"]["TargetGroups"]
+    assert [group["Weight"] for group in groups] == [
+        group["weight"] for group in wanted["default_action"][0]["forward"][0]["target_group"]
+    ]
+    assert [rule["Conditions"][0]["HttpHeaderConfig"] for rule in listener["Rules"]] == [
+        {"HttpHeaderName": "X-Release-Slot", "Values": [slot]} for slot in ("blue", "green")
+    ]
+    # What Terraform leaves alone by ignore_changes, the playbook makes only where there is none.
+    assert balancer["listeners"] == "{{ omit if infra_has_listener else infra_listeners }}"
+    assert (balancer["purge_listeners"], balancer["purge_rules"]) == (False, False)
+    assert all("when" in task for task in tasks("amazon.aws.ec2_launch_template"))
+    assert all("when" in task for task in tasks("amazon.aws.autoscaling_group"))
+
+
+def test_the_playbooks_auto_scaling_groups_are_those_of_terraform() -> None:
+    (task,) = tasks("amazon.aws.autoscaling_group")
+    group, wanted = task["amazon.aws.autoscaling_group"], declared("resource", "aws_autoscaling_group", "slot")
+    assert in_words_of_terraform(group["name"]) == wanted["name"]
+    assert (group["health_check_type"], group["health_check_period"], group["max_size"]) == (
+        wanted["health_check_type"],
+        wanted["health_check_grace_period"],
+        wanted["max_size"],
+    )
+    for ours, theirs in (("min_size", "min_size"), ("desired_capacity", "desired_capacity")):
+        sizes = re.findall(r"\d+", group[ours])
+        assert sizes == re.findall(r"\d+", str(wanted[theirs])), ours
+    assert group["launch_template"]["version"].isdigit()
+
+
+def test_the_playbooks_policy_is_that_of_terraform() -> None:
+    (task,) = tasks("amazon.aws.iam_managed_policy")
+    policy = task["amazon.aws.iam_managed_policy"]["policy"]["Statement"]
+
+    def actions(statement: dict[str, t.Any]) -> set[str]:
+        named = re.fullmatch(r"\{\{ (\w+) \}\}", str(statement["Action"]))
+        return set(play()["vars"][named.group(1)] if named else statement["Action"])
+
+    assert {one["Sid"]: actions(one) for one in policy} == {one["sid"]: set(one["actions"]) for one in statements()}
+    assert {one["Sid"] for one in policy if one["Resource"] == "*"} == {
+        one["sid"] for one in statements() if one["resources"] == ["*"]
+    }
+    assert {one["Sid"] for one in policy if "Condition" in one} == {
+        one["sid"] for one in statements() if "condition" in one
+    }
+
+
+def test_the_playbooks_journal_is_that_of_terraform() -> None:
+    (task,) = tasks("community.aws.dynamodb_table")
+    table, wanted = task["community.aws.dynamodb_table"], declared("resource", "aws_dynamodb_table", "journal")
+    assert in_words_of_terraform(table["name"]) == wanted["name"]
+    assert (table["hash_key_name"], table["hash_key_type"][0], table["billing_mode"]) == (
+        wanted["hash_key"],
+        wanted["attribute"][0]["type"],
+        wanted["billing_mode"],
+    )
+    (kept,) = tasks("community.aws.dynamodb_ttl")
+    assert kept["community.aws.dynamodb_ttl"]["attribute_name"] == wanted["ttl"][0]["attribute_name"]
