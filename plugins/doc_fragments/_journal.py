@@ -13,8 +13,8 @@ class ModuleDocFragment:
 options:
   store:
     description:
-      - What keeps the journals. V(file) is a directory with one file for each traffic object, V(dynamodb) a table of AWS
-        with one item for each, V(kubernetes) a namespace with one ConfigMap for each.
+      - What keeps the journals. V(file) is a directory with one file for each traffic object, V(dynamodb) a table of
+        AWS with one item for each, V(kubernetes) a namespace with one ConfigMap for each.
     type: str
     choices: [file, dynamodb, kubernetes]
     default: file
@@ -36,8 +36,8 @@ options:
         and how AWS is reached, the options of M(zerodowntime.bluegreen.alb_traffic) such as C(region) and C(profile).
       - It needs the rights C(dynamodb:GetItem), C(dynamodb:PutItem) and C(dynamodb:Scan) on the table, to make it also
         C(dynamodb:CreateTable), C(dynamodb:DescribeTable) and C(dynamodb:UpdateTimeToLive).
-      - Reads are consistent, writes are conditional. The last releases of an object are kept as far as they fit; an item
-        may have 400 KB.
+      - Reads are consistent, writes are conditional. The last releases of an object are kept as far as they fit; an
+        item may have 400 KB.
     type: dict
     default: {}
   kubernetes:
