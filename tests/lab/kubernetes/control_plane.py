@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
 import subprocess
+import typing as t
 import urllib.request
 from pathlib import Path
 
@@ -44,6 +46,7 @@ class ControlPlane(Cluster):
         tokens = folder / "tokens.csv"
         tokens.touch(0o600)
         tokens.write_text(f'{token},admin,admin,"system:masters"\n')
+        self._audit = folder / "audit.log"
         self._etcd_url = f"http://127.0.0.1:{free_port()}"
         self._etcd = self._etcd_server()
         self._api_server = self._kube_apiserver()
@@ -81,6 +84,15 @@ class ControlPlane(Cluster):
             if one:
                 one.stop()
         super().stop()
+
+    def done_by(self, account: str) -> t.Iterator[tuple[str, str, str, int]]:
+        """Yield API group, resource, verb and the answer's status of each request of accounts of that name."""
+        for line in self._audit.read_text().splitlines():
+            event = json.loads(line)
+            what = event.get("objectRef")
+            if what and event["user"]["username"].rpartition(":")[2] == account:
+                resource = "/".join(filter(None, [what["resource"], what.get("subresource")]))
+                yield what.get("apiGroup", ""), resource, event["verb"], event["responseStatus"]["code"]
 
     def start_api(self) -> None:
         """Start the API server, at the address that it always has."""
@@ -138,7 +150,14 @@ class ControlPlane(Cluster):
             "--kubelet-preferred-address-types=InternalIP",
             "--allow-privileged=true",
             "--shutdown-delay-duration=0s",
+            f"--audit-policy-file={folder}/audit.json",
+            f"--audit-log-path={self._audit}",
         ]
+        # What accounts did, and what came of it: not what the lab itself does.
+        accounts = {"level": "Metadata", "userGroups": ["system:serviceaccounts"]}
+        policy = {"omitStages": ["RequestReceived"], "rules": [accounts, {"level": "None"}]}
+        audit = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", **policy}
+        (folder / "audit.json").write_text(json.dumps(audit))
         return Server([_program("kube-apiserver"), *words], folder / "kube-apiserver.log")
 
     def _kube_controller_manager(self) -> Server | None:
