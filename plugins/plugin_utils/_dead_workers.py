@@ -4,13 +4,16 @@
 """A worker that is killed fails its task, so that rescue runs: C(watch), in the controller's process.
 
 Under the strategies free and host_pinned ansible-core never looks whether a worker still lives: a release whose worker
-the kernel has killed for want of memory would wait for its result for ever. What this takes of ansible-core's private
-parts, from 2.16 to 2.21, is how a strategy remembers a task that runs, and how a worker sends the result.
+the kernel has killed for want of memory would wait for its result for ever. Nor does it look after its own thread that
+takes the results: that ends at a line which nobody reads any more, as when what read the run's output has died. What
+this takes of ansible-core's private parts, from 2.16 to 2.21, is how a strategy remembers a task that runs, how a
+worker sends the result, and the thread that takes it.
 """
 
 from __future__ import annotations
 
 import multiprocessing.process
+import os
 import signal
 import sys
 import threading
@@ -40,6 +43,10 @@ def _watch() -> None:
     died: dict[t.Any, float | None] = {}
     while True:
         time.sleep(POLL)
+        if not all(strategy._results_thread.is_alive() for strategy in _strategies()):
+            # As if the run had been killed: traffic goes back, and the journal says what to do next.
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
         children = list(multiprocessing.process._children)  # type: ignore[attr-defined]
         died.update({child: None for child in children if isinstance(child, WorkerProcess) and child not in died})
         for worker, since in list(died.items()):
