@@ -531,7 +531,7 @@ def real(full: bool, beside: Beside) -> Rows:
     scenarios = (*loopback.SCENARIOS, loopback.LONG) if full else loopback.SCENARIOS
     apart: dict[str, float] = {}
     told = beside["seconds to a verdict on loopback"] = {}
-    for exporter, scenario, found in loopback.compare(exporters, scenarios, 8 if full else 4, say):
+    for exporter, scenario, found in loopback.compare(exporters, scenarios, 6 if full else 4, say):
         told[f"{exporter}, {scenario}"] = {name: round(value, 2) for name, value in found._asdict().items()}
         apart[exporter] = max(apart.get(exporter, 0.0), found.apart)
     for exporter, polls in apart.items():

@@ -44,11 +44,12 @@ GATE = {
 
 
 class Scenario(t.NamedTuple):
-    """How often the canary fails, and what must come of it."""
+    """How often the canary fails, what must come of it, and the next weight, which says how much would be too much."""
 
     name: str
     rate: float
     verdict: str
+    next_weight: int = 25  # two points
 
 
 SCENARIOS = (
@@ -56,7 +57,7 @@ SCENARIOS = (
     Scenario("three in a hundred fail", 0.03, "fail"),
     Scenario("healthy", 0.0, "pass"),
 )
-LONG = Scenario("one in a hundred fails", 0.01, "fail")
+LONG = Scenario("one in a hundred fails", 0.01, "fail", 100)
 
 
 class Trial(t.NamedTuple):
@@ -101,7 +102,7 @@ def compare(
             for scenario in scenarios:
                 world.fault("green", error_rate=scenario.rate)
                 time.sleep(2 * POLL)  # until no scrape remembers the scenario before
-                seen = [judge(world, exporter) for _number in range(trials)]
+                seen = [judge(world, exporter, scenario) for _number in range(trials)]
                 found = Compared(
                     sum(trial.seconds for trial in seen) / trials,
                     simulate(scenario, sum(t.canary for t in seen) / trials, sum(t.stable for t in seen) / trials),
@@ -121,7 +122,7 @@ TOTALS = {
 }
 
 
-def judge(world: World, exporter: str) -> Trial:
+def judge(world: World, exporter: str, scenario: Scenario) -> Trial:
     """Judge once, as a release does."""
     wanted = settings.parse({"source": {"prometheus": {"url": world.prometheus.url, "exporter": exporter}}, **GATE})
     source = settings.SOURCES[wanted.source](wanted.source_options, PLACES)
@@ -129,7 +130,7 @@ def judge(world: World, exporter: str) -> Trial:
     options = wanted.options()
     live = Live(Gate(options), options, source, PLACES)
     began = time.monotonic()
-    live.step(WEIGHT, 10)
+    live.step(WEIGHT, scenario.next_weight)
     while (verdict := live.look()).status == RUNNING and time.monotonic() - began < MOST_SECONDS:
         time.sleep(0.02)
     seconds, report = time.monotonic() - began, live.report()
@@ -147,7 +148,7 @@ def simulate(scenario: Scenario, canary: float, stable: float, runs: int = 300) 
     total = 0.0
     for _number in range(runs):
         gate = Gate(options)
-        gate.step(WEIGHT, 0.0, 10)
+        gate.step(WEIGHT, 0.0, scenario.next_weight)
         for reading in cumulated(_polls(rng, scenario, canary, stable), poll=POLL):
             if gate.judge(reading).status != RUNNING or reading.at > MOST_SECONDS:
                 total += reading.at
