@@ -186,6 +186,15 @@ def test_no_data_is_never_health(night):
     assert (verdicts[-1].status, verdicts[-1].reason) == ("inconclusive", "no_data")
 
 
+def test_a_minute_without_a_request_in_either_slot_is_no_data_of_both():
+    account = Account()
+    account.serve(1, "blue", good=90)
+    account.serve(3, "green", good=10)
+    samples = polled(account, source(account), 360.0)
+    told = [(sample.stable and sample.stable.requests, sample.canary and sample.canary.requests) for sample in samples]
+    assert told == [(0, 0), (None, None), (90, 0), (None, None), (90, 10)]
+
+
 def test_a_slot_without_requests_beside_one_that_has_some_is_idle():
     account = Account()
     account.serve(1, "blue", good=90)
