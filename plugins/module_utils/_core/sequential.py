@@ -53,7 +53,9 @@ class Sequential:
         self._fresh = any_poll.canary
         if moment.warm_up:
             return
-        self._step_requests += self._fresh
+        # A late source still tells of the time before the step: that is evidence, but not of this step.
+        if moment.in_step > 0:
+            self._step_requests += self._fresh
         # Open connections follow a new weight slowly, so the share is not judged at the beginning of a step.
         if self._weight and moment.in_step >= self._options.min_step_duration:
             capital, before = self._starvation.capital, self._starvation.capital.total

@@ -86,6 +86,19 @@ def test_a_healthy_canary_passes_with_the_margin_it_was_proven_to():
     )
 
 
+def test_what_a_late_source_tells_of_the_time_before_a_step_does_not_pass_it():
+    metrics = [{"name": "errors", "margin": 0.1}]
+    gate, feed = begun(next_weight=50, history=history(), metrics=metrics, min_duration=0, min_step_duration=1)
+    verdict = gate.judge(feed.next(100, 0, 900, 0))
+    while verdict.status == "running":
+        verdict = gate.judge(feed.next(100, 0, 900, 0))
+    assert verdict.status == "pass"
+    gate.step(50, feed.at + 25.0, 100)
+    verdicts = [gate.judge(feed.next(*counts)) for counts in ((100, 0, 900, 0), (100, 0, 900, 0), (40, 0, 40, 0))]
+    assert [one.status for one in verdicts] == ["running"] * 3
+    assert gate.judge(feed.next(40, 0, 40, 0)).status == "pass"
+
+
 def test_a_canary_over_its_limit_fails_within_one_poll():
     gate, feed = begun()
     verdict = gate.judge(feed.next(50, 50, 450, 0))
