@@ -124,10 +124,14 @@ def checks(job: Job) -> None:
 def molecule(job: Job) -> None:
     """Run every molecule scenario: a shop that is released from its playbooks alone."""
     need(job, "haproxy")
+    like(job, "dockerd", "iptables")
     tools = tools_environment(job)
     place = job.bench.folder / job.name
+    lab = {"PYTHONPATH": f"{job.bench.tree}:{job.bench.collections}"}
+    why = job.output([tools / "python", "-m", "tests.lab.compose", "missing"], **lab)
+    job.remark = f"compose {why}" if why else ""
     job.run(
-        [tools / "molecule", "test", "--all"],
+        [tools / "molecule", "test", *(["--scenario-name", "default"] if why else ["--all"])],
         PATH=search_path(tools),
         XDG_CACHE_HOME=str(place),
         ANSIBLE_HOME=str(place),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,9 +17,7 @@ from tests.lab.compose.engine import Engine, missing
 from tests.lab.compose.project import Project
 
 REVISIONS = {
-    "v1": "",
-    "v2": "",
-    "v3": "",
+    **dict.fromkeys(("v1", "v2", "v3"), "--stop-grace 0.2"),
     "unhealthy": "--unhealthy",
     "crash": "--no-such-option",
 }
@@ -39,24 +38,36 @@ def engine() -> Iterator[Engine]:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shop(engine: Engine) -> Iterator[Project]:
-    """The shop behind HAProxy, v1 in blue with two containers."""
-    # Each module has a project of its own on the one engine.
-    folder = Path(tempfile.mkdtemp(prefix="shop-", dir=engine.folder))
-    with Project(engine, folder, variables={"release_certificate": LOAD}) as project:
+    """The shop behind HAProxy, v1 in blue with two containers at first."""
+    with Project(engine, engine.folder / "shop") as project:
         status, said = project.deploy("v1", "-e", "release_compose_capacity=2")
         assert status == 0, said
         yield project
 
 
-# Strict: paced, keep-alive, no retries, POST too, and requests that take two seconds.
+# Strict: paced, keep-alive, no retries, POST too, and requests that take a second.
 LOAD = {
     "rate": 60,
     "connections": 8,
     "post_path": "/",
     "post_share": 20,
-    "slow_path": "/slow?seconds=2",
+    "slow_path": "/slow?seconds=1",
     "slow_share": 5,
-    "max_duration": "5m",
 }
+
+
+def ids(project: Project, service: str) -> list[str]:
+    return sorted(container["Id"] for container in project.containers(service))
+
+
+def up_again(project: Project) -> None:
+    """What came up from nothing stands: a second time nothing changes."""
+    running = {name: ids(project, name) for name in ("balancer", "database", "app-blue")}
+    assert [len(found) for found in running.values()] == [1, 1, 0]
+    assert project.answer()[0] in (502, 503), "the slots are empty, and the balancer says so"
+    assert project.weights() == {"blue": 100, "green": 0}
+    status, said = project.run("compose_up")
+    assert (status, re.findall(r"changed=(\d+)", said)) == (0, ["0"]), said
+    assert {name: ids(project, name) for name in running} == running

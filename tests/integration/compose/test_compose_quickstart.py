@@ -31,17 +31,25 @@ def quickstart(*options: str, **environment: str) -> subprocess.CompletedProcess
     )
 
 
-def test_v2_is_promoted_and_v3_is_taken_back_without_a_dropped_request(engine: Engine, tmp_path: Path) -> None:
-    done = quickstart("--report", str(tmp_path), **engine.environment)
+def test_v2_is_promoted_v3_is_taken_back_without_a_dropped_request_and_it_runs_on_until_its_stop(
+    engine: Engine, tmp_path: Path
+) -> None:
+    done = quickstart("--keep", "--report", str(tmp_path), **engine.environment)
     assert done.returncode == 0, done.stdout
     v2, v3 = (t.cast("dict[str, t.Any]", json.loads((tmp_path / f"{name}.json").read_text())) for name in ("v2", "v3"))
     assert (v2["outcome"], v2["dropped"], v2["errors"]) == ("Promoted", 0, 0)
     assert (v3["outcome"], v3["dropped"]) == ("RolledBack", 0)
     assert "errors: canary" in v3["failure"], "it is the gate that found v3"
-    found = re.search(r"in the folder (\S+)", done.stdout)
-    assert found
-    assert not Path(found[1]).exists()
-    label = f"com.docker.compose.project={Path(found[1]).name}"
+    kept = re.search(r"quickstart --stop (\S+)", done.stdout)
+    assert kept
+    folder = Path(kept[1])
+    label = f"com.docker.compose.project={folder.name}"
+    assert len(engine.api.get("/containers/json", filters=json.dumps({"label": [label]}))) == 4
+    command = ". ./env && ansible-playbook zerodowntime.bluegreen.status -i inventory.yml"
+    shown = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=False)
+    assert "v2 healthy" in shown.stderr, shown.stdout + shown.stderr
+    stopped = quickstart("--stop", str(folder), **engine.environment)
+    assert (stopped.returncode, folder.exists()) == (0, False), stopped.stdout
     assert engine.api.get("/containers/json", all="1", filters=json.dumps({"label": [label]})) == []
 
 

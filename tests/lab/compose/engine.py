@@ -17,6 +17,7 @@ import shutil
 import signal
 import subprocess
 import time
+import typing as t
 from pathlib import Path
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._docker.engine import Engine as Api
@@ -48,8 +49,10 @@ def compose_program() -> Path | None:
 class Engine:
     """One engine, from C(start) to C(stop). C(environment) is what the CLI needs to talk to it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, within: t.Sequence[str] = ()) -> None:
         self.folder = folder
+        # What starts the engine in namespaces of its own, such as unshare with its options.
+        self._within = within
         self.socket = folder / "docker.sock"  # below 108 bytes, or the kernel refuses it
         self.log = folder / "dockerd.log"
         self.api = Api(f"unix://{self.socket}")
@@ -79,6 +82,7 @@ class Engine:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    *self._within,
                     str(_which("dockerd")),
                     f"--host=unix://{self.socket}",
                     f"--data-root={self.folder}/data",
@@ -106,17 +110,31 @@ class Engine:
         self.halt()
         raise RuntimeError("the Docker engine did not come up: " + " | ".join(words))
 
+    @property
+    def pid(self) -> int:
+        """The process of the engine, whoever started it; 0 when it does not run."""
+        if self._process:
+            return self._process.pid
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((self.folder / "dockerd.pid").read_text())
+            return pid if b"dockerd" in Path(f"/proc/{pid}/cmdline").read_bytes() else 0
+        return 0
+
     def halt(self) -> None:
         """Stop the engine only; its containers go on."""
-        if self._process is None:
+        pid = self.pid
+        if not pid:
             return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        os.kill(pid, signal.SIGTERM)
+        give_up = time.monotonic() + STOP_SECONDS
+        while self._lives(pid):
+            if time.monotonic() > give_up:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
         self._process = None
+
+    def _lives(self, pid: int) -> bool:
+        return self._process.poll() is None if self._process else Path(f"/proc/{pid}").exists()
 
     def go_on(self) -> None:
         """Start the engine again after C(halt)."""
@@ -124,7 +142,7 @@ class Engine:
 
     def stop(self) -> None:
         """Remove every container and network, end the engine, and remove its folder."""
-        if self._process is not None:
+        if self.pid:
             with contextlib.suppress(ReleaseError):
                 for container in self.api.get("/containers/json", all="1"):
                     self.api.call("DELETE", f"/containers/{container['Id']}", force="1", v="1")

@@ -38,8 +38,8 @@ PACE: dict[str, t.Any] = {
     "release_bake_time": "1s",
     "release_progress_deadline": "60s",
     "release_drain_timeout": "10s",
-    "release_scale_down_delay": "1s",
-    "release_abort_scale_down_delay": "1s",
+    "release_scale_down_delay": "0",
+    "release_abort_scale_down_delay": "0",
 }
 
 
@@ -55,6 +55,8 @@ class Project:
         variables: t.Mapping[str, t.Any] | None = None,
     ) -> None:
         self.engine, self.folder, self.balancer = engine, folder, balancer
+        # Where the project lies for those who work on it.
+        self.home = folder
         self._program = program
         self.variables = {**PACE, **(variables or {})}
         self.port = _free_port()
@@ -63,14 +65,7 @@ class Project:
 
     def __enter__(self) -> Project:
         """Bring the stack up from nothing: the slots are empty."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(EXAMPLES, self.folder, dirs_exist_ok=True)
-        if self.balancer == "nginx-1.22":
-            shutil.copy(EXAMPLES / "nginx-1.22/shop.conf", self.folder / "nginx/shop.conf")
-        (self.folder / ".env").write_text(f"# the lab's\nSHOP_HOME={self.folder}\nSHOP_DATABASE_PASSWORD=none\n")
-        (self.folder / "lab.yml").write_text(self._overlay())
-        (self.folder / "inventory.yml").write_text(yaml.safe_dump(self._inventory(), sort_keys=False))
-        (self.folder / "ansible.cfg").write_text("[defaults]\nnocolor = true\nlocalhost_warning = false\n")
+        self.write()
         try:
             status, said = self.run("compose_up")
             if status:
@@ -80,6 +75,17 @@ class Project:
             self.close()
             raise
         return self
+
+    def write(self) -> None:
+        """Write the project and its inventory; nothing runs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(EXAMPLES, self.folder, dirs_exist_ok=True)
+        if self.balancer == "nginx-1.22":
+            shutil.copy(EXAMPLES / "nginx-1.22/shop.conf", self.folder / "nginx/shop.conf")
+        (self.folder / ".env").write_text(f"# the lab's\nSHOP_HOME={self.home}\nSHOP_DATABASE_PASSWORD=none\n")
+        (self.folder / "lab.yml").write_text(self._overlay())
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump(self.inventory(), sort_keys=False))
+        (self.folder / "ansible.cfg").write_text("[defaults]\nnocolor = true\nlocalhost_warning = false\n")
 
     def __exit__(self, *_error: object) -> None:
         self.close()
@@ -156,6 +162,14 @@ class Project:
         parts = dict(part.split("-") for part in target.split("_"))
         return {slot: int(parts[slot]) for slot in SERVICES}
 
+    def serving(self) -> str:
+        """Return the slot that gets all requests."""
+        return next(slot for slot, percent in self.weights().items() if percent == 100)
+
+    def idle(self) -> str:
+        """Return the slot that gets none."""
+        return next(slot for slot, percent in self.weights().items() if percent == 0)
+
     def answer(self, slot: str = "") -> tuple[int, str]:
         """Return the status and the version of one answer of the front door, of a slot's preview where one is named."""
         request = urllib.request.Request(f"{self.url}/", headers={"X-Release-Slot": slot} if slot else {})
@@ -197,18 +211,16 @@ class Project:
             f"  database:\n    image: {images.shop(self.engine, 'v1')}\n    environment: {{SLOT: data}}\n"
         )
 
-    def _inventory(self) -> dict[str, t.Any]:
+    def inventory(self) -> dict[str, t.Any]:
         name = "inventory.haproxy.yml" if self.balancer == "haproxy" else "inventory.yml"
-        inventory: dict[str, t.Any] = yaml.safe_load(
-            (EXAMPLES / name).read_text().replace("/srv/shop", str(self.folder))
-        )
+        inventory: dict[str, t.Any] = yaml.safe_load((EXAMPLES / name).read_text().replace("/srv/shop", str(self.home)))
         inventory["all"]["children"]["release_environments"]["hosts"][ENVIRONMENT].update(
             ansible_python_interpreter=sys.executable,
             release_verify={"url": f"{self.url}/", "header": "X-Version"},
             release_compose_image="zdt-shop",
             release_compose_files=[self.file, "lab.yml"],
             release_compose_docker_host=f"unix://{self.engine.socket}",
-            **{"release_journal": {"store": "file", "path": str(self.folder / "journal")}, **self.variables},
+            **{"release_journal": {"store": "file", "path": str(self.home / "journal")}, **self.variables},
         )
         return inventory
 

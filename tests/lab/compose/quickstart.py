@@ -24,7 +24,8 @@ from tests.lab.compose.project import Project
 from tests.lab.hosts.world import CHECKOUT, COLLECTION, MARK, SLOTS, end
 
 CONTAINERS = 2
-PACE = {"release_steps": [20, 50, 100], "release_bake_time": "3s"}
+# Containers take their time; the story is to stay short.
+PACE = {"release_steps": [50, 100], "release_bake_time": "2s"}
 
 
 class Running(Engine):
@@ -69,7 +70,7 @@ class ComposeWorld:
 
     def __init__(self, variables: t.Mapping[str, t.Any], haproxy: str | None) -> None:
         self.engine = Running()
-        self._variables, self._haproxy = {**PACE, **variables}, haproxy
+        self._variables, self._haproxy = {**variables, **PACE}, haproxy
         self._kept = False
 
     def __enter__(self) -> ComposeWorld:
@@ -126,8 +127,9 @@ class ComposeWorld:
         link = self.folder / "collections" / COLLECTION
         link.parent.mkdir(parents=True)
         link.symlink_to(CHECKOUT)
+        names = ("DOCKER_HOST", "DOCKER_CONFIG", "PATH", "LC_ALL")
         needed = {
-            **{name: self.project.environment[name] for name in ("DOCKER_HOST", "PATH", "LC_ALL")},
+            **{name: value for name, value in self.project.environment.items() if name in names},
             "ANSIBLE_COLLECTIONS_PATH": str(self.folder / "collections"),
             MARK: str(self.folder),
         }
