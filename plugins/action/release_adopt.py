@@ -54,8 +54,10 @@ class ActionModule(ReleaseAction):
                 self.say(f"{change.where} would become {change.after}")
             hint = "" if self._task.check_mode else "; run adopt again with -e release_confirm=true"
             return {**result, "changed": self._task.check_mode, "msg": f"{', '.join(bare)}: not adopted yet{hint}"}
+        before = balancers.owned()
         balancers.forward(wanted, [], None, None, force=True)
-        self._open(journal, object_key(sight), settings, serving, sight)
+        made = [thing for thing in balancers.owned() if thing not in before]
+        self._open(journal, object_key(sight), settings, serving, sight, made)
         return {**result, "msg": f"adopted: {serving} serves, {other(serving)} takes the next revision"}
 
     def _adopted(
@@ -67,8 +69,16 @@ class ActionModule(ReleaseAction):
             raise ReleaseError(f"it is adopted already, and {sight.weights.only()} serves")
         return {"changed": False, "msg": f"nothing to do: {sight.weights.only()} serves", "diff": []}
 
-    def _open(self, journal: Port, key: str, settings: dict[str, t.Any], serving: str, sight: Sight) -> None:
-        """Journal what was found, and how to put it back, as the first promoted release."""
+    def _open(
+        self,
+        journal: Port,
+        key: str,
+        settings: dict[str, t.Any],
+        serving: str,
+        sight: Sight,
+        made: list[dict[str, t.Any]],
+    ) -> None:
+        """Journal what was found, and what was made (to put it back, remove that), as the first promoted release."""
         run = f"{settings['environment']}-{secrets.token_hex(6)}"
         record = {
             "id": f"adopt-{secrets.token_hex(3)}",
@@ -82,7 +92,7 @@ class ActionModule(ReleaseAction):
         }
         journal("acquire", key=key, owner={"run": run, "app": settings["app"]}, release=record)
         found = {name: view["trouble"] for name, view in sight.views.items()}
-        journal("note", key=key, run=run, entry={"kind": "note", "msg": "adopted", "found": found})
+        journal("note", key=key, run=run, entry={"kind": "note", "msg": "adopted", "found": found, "made": made})
         journal(
             "note",
             key=key,

@@ -428,6 +428,8 @@ def test_once_the_data_were_contracted_a_rollback_needs_force(quick: Ground) -> 
     contract = {"name": "Contract", "ansible.builtin.debug": {"msg": "columns dropped"}}
     assert quick.deploy(False, *hooks(after_rollback_window=hook(quick, "contract", contract))).end() == 0
     live = quick.live()
+    told = [(entry["kind"], entry["hook"]) for entry in entries(quick) if "hook" in entry][-2:]
+    assert told == [("hook_begun", "after_rollback_window"), ("hook_ended", "after_rollback_window")]
     status, said = playbook(quick, "rollback")
     assert status != 0
     assert "The hook after_rollback_window has run" in said
@@ -673,7 +675,11 @@ def test_adopt_shows_then_makes_and_journals_what_a_driver_needs(quick: Ground) 
     (made,) = (path for path in set(journal.iterdir()) - journals if path.suffix == ".json")
     (release,) = json.loads(made.read_text())["releases"]
     assert (release["stable"], release["outcome"]) == ("blue", "Promoted")
-    (found,) = (entry["found"] for entry in release["entries"] if entry.get("msg") == "adopted")
-    assert "has no entry 'till'" in found["here"]
+    (adopted,) = (entry for entry in release["entries"] if entry.get("msg") == "adopted")
+    assert "has no entry 'till'" in adopted["found"]["here"]
+    assert [(thing["kind"], thing["about"]) for thing in adopted["made"]] == [
+        ("map entry", "till 100:0:0"),
+        ("line", "till 100:0:0"),
+    ]
     status, said = playbook(quick, "adopt", *other, "-e", "release_confirm=true")
     assert (status, map_file.read_text()) == (0, f"{before}till 100:0:0\n"), said

@@ -321,6 +321,23 @@ def test_traffic_is_not_put_back_onto_a_slot_that_is_down(bench: t.Any) -> None:
     assert shop.driver.weights == Weights(50, 50)
 
 
+def test_a_run_shows_every_ten_seconds_that_it_lives_in_waits_and_in_the_bake(bench: t.Any) -> None:
+    shop = bench(bake_time=60.0)
+    shop.clock.after(45.0, lambda: shop.command("promote"))
+    shop.world.judge = Says(w10="inconclusive")
+    beats: list[float] = []
+    journal = shop.world.journal
+
+    def noted(verb: str, **arguments: t.Any) -> t.Any:
+        beats.extend([shop.clock.now] if verb == "heartbeat" else [])
+        return journal(verb, **arguments)
+
+    shop.world.journal = noted
+    assert shop.run().outcome == "Promoted"
+    gaps = [later - earlier for earlier, later in zip(beats, beats[1:], strict=False)]
+    assert len(gaps) >= 9 and max(gaps) <= 10.5, gaps
+
+
 def test_abort_is_obeyed_within_two_seconds_and_acknowledged(bench: t.Any) -> None:
     shop = bench()
     shop.world.judge = Says(w10="running")
