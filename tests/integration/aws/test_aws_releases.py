@@ -109,6 +109,12 @@ def test_the_calls_of_a_release_that_change_something_are_counted(good: dict[str
     assert calls.count("PutItem") < 100
 
 
+def test_a_release_asks_aws_no_oftener_than_its_waits_need(good: dict[str, t.Any]) -> None:
+    reads = [call for call in good["calls"] if call.startswith("Describe")]
+    # Looks between the waits, and in them two a second at most with what they look at; every quarter of one it was.
+    assert len(reads) < 60 + 3 * good["report"]["seconds"], {call: reads.count(call) for call in set(reads)}
+
+
 def test_a_bad_release_never_gets_a_request_and_says_why_in_awss_words(
     shop: Environment, bad: dict[str, t.Any]
 ) -> None:
