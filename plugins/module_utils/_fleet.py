@@ -342,7 +342,7 @@ def _last_words(place: Place, slot: str, instance: str) -> str:
 
 def run(places: t.Sequence[Place], params: t.Mapping[str, t.Any], wait: t.Optional[Wait]) -> Facts:
     """Order it at every place, wait for all of it, and return the first place's result with all as C(places)."""
-    begun = {place.name: place.begin(params) for place in places}
+    begun = {place.name: _begun(place, params, len(places) > 1) for place in places}
     seen: t.Mapping[str, Facts] = begun
     if wait and params["state"] == "staged":
         seen = _waited(places, str(params["slot"]), begun, wait)
@@ -355,6 +355,16 @@ def run(places: t.Sequence[Place], params: t.Mapping[str, t.Any], wait: t.Option
         "slots": next(iter(seen.values()))["slots"],
         "places": {name: result["slots"] for name, result in seen.items()},
     }
+
+
+def _begun(place: Place, params: t.Mapping[str, t.Any], one_of_several: bool) -> Facts:
+    """Return what was begun there; what it raises names the place where there are others, and keeps its kind."""
+    try:
+        return place.begin(params)
+    except ReleaseError as error:
+        if one_of_several and not str(error).startswith(place.name):
+            raise type(error)(f"{place.name}: {error}") from error
+        raise
 
 
 def _waited(places: t.Sequence[Place], slot: str, begun: t.Mapping[str, Facts], wait: Wait) -> t.Mapping[str, Facts]:

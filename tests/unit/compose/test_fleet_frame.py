@@ -144,3 +144,20 @@ def test_a_platform_that_replaces_instances_is_waited_for_until_all_that_it_show
 def test_a_platform_that_gives_up_ends_the_wait_with_its_own_words_before_any_instance_is_there() -> None:
     assert judged([], trouble="exceeded quota: pods").failed == "green: exceeded quota: pods"
     assert judged([("a", "failed")], trouble="too slow").failed == "a is failed", "the instance knows more"
+
+
+def test_of_several_places_the_one_that_refuses_is_named() -> None:
+    class Named(Here):
+        def __init__(self, name: str, platform: Platform) -> None:
+            super().__init__(platform)
+            self.name = name
+
+    class Full(Platform):
+        def write(self, fleets: t.Mapping[str, Fleet], order: Order) -> None:
+            raise Refused("no space left")
+
+    asked = {"slot": "green", "state": "staged", "revision": "v", "capacity": 1}
+    with pytest.raises(Refused, match=r"^docker2: no space left$"):
+        _fleet.run([Named("docker1", Platform()), Named("docker2", Full())], asked, None)
+    with pytest.raises(Refused, match=r"^no space left$"):
+        _fleet.run([Named("docker2", Full())], asked, None)
