@@ -3,11 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a whole release costs when nothing has to be waited for.
 
-Usage: overhead [--runs 5] [--environments 100]
+Usage: overhead [--driver haproxy] [--runs 5] [--environments 100]
+       overhead --driver compose-haproxy|compose-nginx [--runs 5] [--guide GUIDE.md]
 
 All in one run on one machine, so the ratios hold whatever its speed: a release of four steps against an empty play and
 against the same flow written with plain modules over SSH to loopback; from a verdict to the traffic being back on every
 balancer, in process and over SSH (an upper bound of the time to the first command); many environments in one play.
+The drivers compose-* release containers of a Docker engine of their own, which needs root, against the same flow with
+community.docker's modules and, with --guide, against that guide's script with its sleeps taken out.
 Medians of the runs. Progress on stderr; the last line on stdout is one JSON object.
 """
 
@@ -23,10 +26,15 @@ import typing as t
 import urllib.request
 from pathlib import Path
 
+import _overhead_compose
 import yaml
 
+import tests.conftest  # makes the collection importable, here and in child processes
+from tests.lab.compose.engine import missing
 from tests.lab.hosts.killing import Ground
 from tests.lab.hosts.world import ENVIRONMENT, processes
+
+assert tests.conftest.COLLECTION
 
 STEPS = [5, 25, 50, 100]
 PACE = {"release_steps": STEPS, "release_bake_time": "0", "release_gate": None}
@@ -47,9 +55,16 @@ def say(line: str) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--driver", choices=["haproxy", *_overhead_compose.DRIVERS], default="haproxy")
+    parser.add_argument("--guide", type=Path, help="a guide with a Compose file and a script, run beside it")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--environments", type=int, default=100)
     options = parser.parse_args()
+    if options.driver in _overhead_compose.DRIVERS:
+        if why := missing():
+            raise SystemExit(why)
+        print(json.dumps(_overhead_compose.figures(options.driver, options.runs, options.guide, say)))
+        return
     with Ground("haproxy", **PACE) as ground:
         figures = costs(ground, options.runs)
         figures["breach_to_write_ms"] = breaches(ground, options.runs)

@@ -4,7 +4,8 @@
 """A guide's Compose file and deployment script, taken from its fences and run unchanged in a folder of their own.
 
 What they take for granted is put around them: images of their names, C(docker-compose) as a program, port 80 by an
-overlay that Compose reads by itself and a C(.curlrc). Not a byte of the two files is changed.
+overlay that Compose reads by itself and a C(.curlrc). Not a byte of the two files is changed, but for the waits where
+they are asked to be left out.
 """
 
 from __future__ import annotations
@@ -41,9 +42,12 @@ def parts(guide: str) -> tuple[str, str]:
 class Guide:
     """The guide's stack in C(folder); usable as a context manager."""
 
-    def __init__(self, engine: Engine, folder: Path, text: str) -> None:
+    def __init__(self, engine: Engine, folder: Path, text: str, waits: bool = True) -> None:
         self.engine, self.folder = engine, folder
         self._compose_file, self._script = parts(text)
+        if not waits:
+            # What the script costs when it never waits: no sleep, and no two minutes of watching.
+            self._script = re.sub(r"^ *sleep .*\n|(?<=SECONDS) \+ \d+", "", self._script, flags=re.MULTILINE)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
