@@ -39,8 +39,8 @@ REVISIONS = {
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-def shop(revisions: Mapping[str, str] = REVISIONS, repository: str = SHOP) -> Path:
-    """Return the tar file of C(revisions) of the shop, tags with options of the demo app."""
+def shop(revisions: Mapping[str, str] | None = None, repository: str = SHOP) -> Path:
+    """Return the tar file of C(revisions) of the shop, tags with options of the demo app; REVISIONS by default."""
     programs, files, links = demo()
     sleep = found("sleep")
     layer = _layer([*programs, sleep], files, {**links, "bin/sleep": sleep})
@@ -49,7 +49,7 @@ def shop(revisions: Mapping[str, str] = REVISIONS, repository: str = SHOP) -> Pa
             "Entrypoint": ["/bin/sh", "-c", APP],
             "Env": ["PATH=/usr/bin:/bin", "SLOT=none", f"REVISION={tag}", f"OPTIONS={options}"],
         }
-        for tag, options in revisions.items()
+        for tag, options in (revisions or REVISIONS).items()
     }
     return _image("shop", layer, configs, f"{PYTHON} {DEMO.stat().st_mtime_ns} {sleep}")
 

@@ -97,9 +97,9 @@ class Account:
         ]
 
 
-def source(account: Account, places: t.Any = PLACES, **options: t.Any) -> CloudWatch:
+def source(account: Account, places: t.Any = None, **options: t.Any) -> CloudWatch:
     wanted = settings.parse({"source": {"cloudwatch": {"load_balancer": BALANCER, **options}}})
-    return CloudWatch(wanted.source_options, places, account, account.clock)
+    return CloudWatch(wanted.source_options, places or PLACES, account, account.clock)
 
 
 def polled(account: Account, one: CloudWatch, until: float) -> list[t.Any]:
