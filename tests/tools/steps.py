@@ -22,6 +22,8 @@ from sanity import sanity
 SERVERS = ("haproxy", "nginx", "prometheus", "prometheus-alertmanager", "ps", "ssh", "sshd")
 # The tests of Kubernetes have a step of their own: what they start is built first.
 KUBERNETES = "tests/integration/kubernetes"
+# Two engines and each look at them a module over SSH: minutes on a busy machine.
+DOCKER_HOSTS = "tests/integration/docker_hosts"
 # What brings the collections amazon.aws and community.aws.
 MODULES = "ansible==14.5.0"
 
@@ -62,6 +64,10 @@ def steps() -> list[Step]:
         ),
         *(
             Step(f"aws-infrastructure-{core}", f"its playbook with amazon.aws in the lab, {core}", _modules(core), True)
+            for core in every[-1:]
+        ),
+        *(
+            Step(f"docker-hosts-{core}", f"two Docker hosts over SSH, {core}", _docker_hosts(core), True)
             for core in every[-1:]
         ),
         Step("molecule", "the scenarios of extensions/molecule", molecule),
@@ -146,8 +152,9 @@ def _pytest(kind: str, core: str) -> t.Callable[[Job], None]:
             need(job, *SERVERS)
             like(job, "dockerd", "iptables")
         try:
-            words = ["-m", "pytest", "-p", "no:cacheprovider", f"tests/{kind}", f"--ignore={KUBERNETES}"]
-            job.run([core_environment(job, core) / "python", *words])
+            words = ["-m", "pytest", "-p", "no:cacheprovider", f"tests/{kind}"]
+            others = [f"--ignore={KUBERNETES}", f"--ignore={DOCKER_HOSTS}"]
+            job.run([core_environment(job, core) / "python", *words, *others])
         finally:
             job.remark = _closing(job)
 
@@ -187,6 +194,19 @@ def _modules(core: str) -> t.Callable[[Job], None]:
         try:
             words = ["-m", "pytest", "-p", "no:cacheprovider", "tests/integration/aws/test_aws_infrastructure.py"]
             job.run([python, *words], ZERODOWNTIME_AMAZON_AWS=str(place))
+        finally:
+            job.remark = _closing(job)
+
+    return judge
+
+
+def _docker_hosts(core: str) -> t.Callable[[Job], None]:
+    """Run the tests on several Docker hosts: nightly."""
+
+    def judge(job: Job) -> None:
+        need(job, "dockerd", "haproxy", "iptables", "ssh", "sshd")
+        try:
+            job.run([core_environment(job, core) / "python", "-m", "pytest", "-p", "no:cacheprovider", DOCKER_HOSTS])
         finally:
             job.remark = _closing(job)
 

@@ -44,9 +44,18 @@ def missing() -> str | None:
 class SshMachines:
     """As many machines as there are names. They share one host key and one user key; each has an address of its own."""
 
-    def __init__(self, names: Iterable[str], python: str = sys.executable) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        python: str = sys.executable,
+        within: t.Mapping[str, t.Sequence[str]] | None = None,
+        environment: t.Mapping[str, str] | None = None,
+    ) -> None:
         self.names = list(names)
         self.python = python
+        # What enters a machine's namespaces, such as nsenter with its options, and the environment of its sessions.
+        self._within = within or {}
+        self._environment = environment or {}
         self._servers: dict[str, _Server] = {}
 
     def __enter__(self) -> SshMachines:
@@ -59,7 +68,9 @@ class SshMachines:
                 subprocess.run(command, check=True)
             shutil.copy(self.folder / "user_key.pub", self.folder / "authorized_keys")
             for number, name in enumerate(self.names, start=1):
-                self._servers[name] = _Server(self.folder, name, f"127.0.0.{number}")
+                self._servers[name] = _Server(
+                    self.folder, name, f"127.0.0.{number}", self._within.get(name, ()), self._environment
+                )
                 self._servers[name].start()
             host_key = (self.folder / "host_key.pub").read_text()
             known = [f"[{server.address}]:{server.port} {host_key}" for server in self._servers.values()]
@@ -121,10 +132,14 @@ class SshMachines:
 class _Server:
     """One sshd at one address. Its commands see the machine's name in the environment variable LAB_MACHINE."""
 
-    def __init__(self, folder: Path, name: str, address: str) -> None:
+    def __init__(
+        self, folder: Path, name: str, address: str, within: t.Sequence[str], environment: t.Mapping[str, str]
+    ) -> None:
         self.folder = folder
         self.name = name
         self.address = address
+        self._within = within
+        self._environment = {"LAB_MACHINE": name, **environment}
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -173,13 +188,16 @@ KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 MaxStartups 100
 MaxSessions 100
-SetEnv LAB_MACHINE={self.name}
+SetEnv {" ".join(f"{name}={value}" for name, value in self._environment.items())}
 Subsystem sftp internal-sftp
 """
         )
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [_program("sshd"), "-D", "-e", "-f", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self._within, _program("sshd"), "-D", "-e", "-f", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         give_up = time.monotonic() + START_SECONDS
         while self._process.poll() is None and time.monotonic() < give_up:
