@@ -71,10 +71,12 @@ class Ingress(t.Protocol):
     """Where an Istio and a Gateway listen."""
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """The address of the Istio."""
 
     @property
-    def gateway_url(self) -> str: ...
+    def gateway_url(self) -> str:
+        """The address of the Gateway."""
 
 
 class Shop:
