@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
-from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _dead_workers, _secrets
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _controller, _dead_workers, _secrets
 
 # Actions are loaded in the controller's process, before a worker is forked.
 _dead_workers.watch()
@@ -62,7 +62,7 @@ class ReleaseAction(ActionBase):
         del tmp
         variables = task_vars or {}
         self.environment = plain(variables.get("inventory_hostname", ""))
-        self._parent = os.getppid()
+        self._parent = _controller.pid()
         _unused, params = self.validate_argument_spec(argument_spec=self.SPEC, **self.RULES)
         params = plain(params)
         self._secrets = set(_secrets.within(params))

@@ -12,6 +12,7 @@ import types
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._shift import Interrupted
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _controller
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PR_SET_PDEATHSIG = 1
@@ -21,7 +22,7 @@ class Guard:
     """Within the block, the first of SIGTERM, SIGINT, SIGHUP and the controller's death raises Interrupted, once."""
 
     def __init__(self) -> None:
-        self._parent = os.getppid()
+        self._parent = _controller.pid()
         self._before: dict[int, t.Any] = {}
         self._pending: Interrupted | None = None
 

@@ -20,6 +20,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.er
 )
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.journal import Journal
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.options import STORE, open_store, ttl_of
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _controller
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import ReleaseAction, plain
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._machines import Machine
 
@@ -61,7 +62,7 @@ class Port:
         self.ttl = ttl_of(options)
         self._check_mode = bool(action._task.check_mode)
         # The controller, remembered while it lives: once it is dead this process has another parent.
-        self._controller = machine.process(os.getppid())
+        self._controller = machine.process(_controller.pid())
         self._perform: Callable[..., Answer] = self._here() if options["machine"] is None else self._there
 
     def __call__(self, verb: str, **arguments: t.Any) -> Answer:

@@ -35,6 +35,7 @@ from ansible.utils.context_objects import CLIArgs
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core import duration
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils import _controller
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._action import plain
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._machines import asked_passwords, one_line
 from ansible_collections.zerodowntime.bluegreen.plugins.plugin_utils._transcript import Transcript, words_of
@@ -274,7 +275,7 @@ class _Guard:
         self._terminate = terminate
         self._seconds = seconds
         self._end = None if seconds is None else time.monotonic() + seconds
-        self._controller = os.getppid()
+        self._controller = _controller.pid()
         self._worker = os.getpid()
         self._active = False
         self._handlers: dict[int, t.Any] = {}
