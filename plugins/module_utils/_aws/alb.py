@@ -19,7 +19,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._aws.forwar
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._aws.session import AUTH_SPEC, Service
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.plan import Change
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.weights import SLOTS, Weights
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import ReleaseError
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._traffic import Driver, Slot, View
 
 Item = dict[str, t.Any]
@@ -28,6 +28,8 @@ Item = dict[str, t.Any]
 PAUSE = 1.5
 # and looks that follow each other more closely, as those around a write, share what was seen of the targets' health.
 HEALTH = 1.0
+# How long after its client gave it up a call may still be carried out; 0.7 to 0.9 s were seen.
+LATE = 2.0
 
 
 class ALBTraffic(Driver):
@@ -119,8 +121,16 @@ class ALBTraffic(Driver):
         )
         operation = "modify_rule" if _is_rule(arn) else "modify_listener"
         self._in_flight = _Call(lambda: self.elb.call(operation, **what))
-        self._in_flight.wait()
+        try:
+            answer = self._in_flight.wait()
+        except Lost:
+            time.sleep(LATE)  # what is read then is what it has come to
+            raise
         self._in_flight = None
+        if answer.get("ResponseMetadata", {}).get("RetryAttempts"):
+            # A try without an answer may be carried out after the one that had it. It says the same as this one, and
+            # must not come after the next one.
+            time.sleep(LATE)
 
     def _actions(self) -> list[Item]:
         """Return the actions of the rule, or the default ones of the listener, as they stand now."""
@@ -213,17 +223,19 @@ class ALBTraffic(Driver):
 class _Call:
     """One write, in a thread of its own: whoever is interrupted while waiting can still learn when it has ended."""
 
-    def __init__(self, work: t.Callable[[], object]) -> None:
+    def __init__(self, work: t.Callable[[], dict[str, t.Any]]) -> None:
         self._work = work
+        self._answer: dict[str, t.Any] = {}
         self._error: t.Optional[BaseException] = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def wait(self) -> None:
-        """Wait for the end; raises what the call raised."""
+    def wait(self) -> dict[str, t.Any]:
+        """Wait for the end and return the answer; raises what the call raised."""
         self._thread.join()
         if self._error is not None:
             raise self._error
+        return self._answer
 
     def settle(self) -> None:
         """Wait for the end, whatever it is; the tries and the time of each bound it."""
@@ -231,7 +243,7 @@ class _Call:
 
     def _run(self) -> None:
         try:
-            self._work()
+            self._answer = self._work()
         except BaseException as error:  # it belongs to the one who waits
             self._error = error
 
