@@ -24,10 +24,6 @@ def until(true: Callable[[], t.Any], what: str, seconds: float = 60.0) -> None:
         time.sleep(0.1)
 
 
-def other_revision(project: Project) -> str:
-    return "v2" if project.answer()[1] != "v2" else "v3"
-
-
 def begun(project: Project, revision: str, *options: str, bake: str = "30s") -> tuple[subprocess.Popen[str], str]:
     """Start a release and return it with the slot of its revision, when all requests go there and it bakes."""
     canary = project.idle()
@@ -39,7 +35,7 @@ def begun(project: Project, revision: str, *options: str, bake: str = "30s") -> 
 
 def test_containers_that_die_while_traffic_moves_send_it_back_to_the_slot_that_answers(shop: Project) -> None:
     before = shop.answer()[1]
-    process, canary = begun(shop, other_revision(shop))
+    process, canary = begun(shop, shop.other_revision())
     for container in shop.containers(f"app-{canary}"):
         # By the engine's API: nothing restarts them.
         shop.engine.api.call("POST", f"/containers/{container['Id']}/kill", signal="KILL")
@@ -50,7 +46,7 @@ def test_containers_that_die_while_traffic_moves_send_it_back_to_the_slot_that_a
 
 def test_of_two_releases_at_once_the_second_is_told_who_holds_it(shop: Project) -> None:
     before = shop.answer()[1]
-    first, canary = begun(shop, other_revision(shop))
+    first, canary = begun(shop, shop.other_revision())
     status, said = shop.deploy("v1")
     assert (status, "is held by run" in said, "Traceback" in said) == (2, True, False), said
     assert shop.run("abort")[0] == 0
@@ -90,7 +86,7 @@ def test_an_engine_that_stops_while_a_revision_is_staged_ends_it_in_a_sentence_a
 def test_an_engine_that_stops_while_traffic_moves_loses_none_of_it_and_sweep_retires_the_old_slot(
     shop: Project, own_address: tuple[str, str]
 ) -> None:
-    revision, old = other_revision(shop), shop.serving()
+    revision, old = shop.other_revision(), shop.serving()
     process, _canary = begun(shop, revision, *own_address, bake="5s")
     shop.engine.halt()
     try:
@@ -129,7 +125,7 @@ def test_a_full_disk_under_the_env_file_ends_the_release_in_a_sentence_and_chang
 ) -> None:
     weights, answer = shop.weights(), shop.answer()
     where = ("-e", "release_compose_env_file=tiny/release.env")
-    status, said = shop.deploy(other_revision(shop), *where)
+    status, said = shop.deploy(shop.other_revision(), *where)
     assert (status, "No space left on device" in said, "Traceback" in said) == (2, True, False), said
     assert (shop.weights(), shop.answer()) == (weights, answer)
     (full / "filler").unlink()

@@ -21,7 +21,8 @@ from tests.lab.compose.project import Project
 def order(project: Project, slot: str = "", check_mode: bool = False, **asked: t.Any) -> dict[str, t.Any]:
     """Order something in C(slot), by default in the one that gets no requests."""
     options = {**project.fleet, **asked.pop("options", {})}
-    params = {"slot": slot or project.idle(), "state": "staged", "revision": "v2", "weight": 0, **asked}
+    params = {"slot": slot or project.idle(), "state": "staged", "revision": "", "weight": 0, **asked}
+    params["revision"] = params["revision"] or project.other_revision()
     place = _fleet.Here(ComposeFleet(options), check_mode)
     return _fleet.run([place], params, None if check_mode else _fleet.Wait(60))
 
@@ -49,7 +50,7 @@ def test_staging_twice_changes_nothing_the_second_time_and_retiring_takes_one_sl
     assert sorted(first["instances"]) == ids(shop, idle)
     # Where the balancer looks, no address of one colour can ever become one of the other's.
     assert networks(shop, idle) & networks(shop, serving) & networks(shop, "balancer") == set()
-    assert [part["after"] for part in first["diff"]] == ["2 x v2\n"]
+    assert [part["after"] for part in first["diff"]] == [f"2 x {shop.other_revision()}\n"]
     second = order(shop)
     assert (second["changed"], second["instances"]) == (False, first["instances"])
     assert retire(shop)["changed"]

@@ -45,7 +45,7 @@ def back(project: Project, revision: str) -> None:
 def test_behind_haproxy_good_and_bad_releases_drop_no_request_and_touch_no_other_service(shop: Project) -> None:
     first = shop.answer()[1]
     compose_file = (shop.folder / shop.file).read_bytes()
-    good(shop, "v3")
+    good(shop, shop.other_revision())
     back(shop, first)
     status, said = shop.run("rollback")
     assert (status, shop.answer()) == (0, (200, first)), said

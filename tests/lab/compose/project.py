@@ -179,6 +179,10 @@ class Project:
         except urllib.error.HTTPError as error:
             return error.code, ""
 
+    def other_revision(self) -> str:
+        """Return a revision of the shop that does not serve now."""
+        return "v2" if self.answer()[1] != "v2" else "v3"
+
     def _await_front_door(self) -> None:
         give_up = time.monotonic() + 20
         while time.monotonic() < give_up:
