@@ -34,6 +34,11 @@ class Cluster:
         self.api = api
 
     @property
+    def has_controllers(self) -> bool:
+        """Whether somebody makes pods of Deployments, and accounts of namespaces."""
+        return True
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig file."""
         return self.write_kubeconfig("admin", self.api.token)
@@ -67,8 +72,9 @@ class Cluster:
         name = f"{prefix}-{secrets.token_hex(4)}"
         self.api.create("/api/v1/namespaces", {"metadata": {"name": name}})
         place = f"/api/v1/namespaces/{name}/serviceaccounts"
-        # Without controllers (KUBEBUILDER_ASSETS has none) nobody makes the account.
-        until(lambda: self.api.get(place)["items"], 2.0)
+        # Without controllers (KUBEBUILDER_ASSETS has none) nobody makes the account; after a restart of the API server
+        # they come back as late as their longest pause.
+        until(lambda: self.api.get(place)["items"], 60.0 if self.has_controllers else 0.0)
         return name
 
     def delete_namespace(self, name: str) -> None:
@@ -114,8 +120,11 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def opened(kubeconfig: Path, context: str = "") -> Cluster:
-    """Return the cluster of a kubeconfig file, with its token or client certificate. Raises RuntimeError."""
+def opened(kubeconfig: Path, context: str = "", place: Path | None = None) -> Cluster:
+    """Return the cluster of a kubeconfig file, with its token or client certificate. Raises RuntimeError.
+
+    What is written for it lies in C(place), a new folder by default.
+    """
     try:
         config = yaml.safe_load(kubeconfig.read_text())
         lists = {kind: {one["name"]: one[kind[:-1]] for one in config[kind]} for kind in _LISTS}
@@ -123,7 +132,8 @@ def opened(kubeconfig: Path, context: str = "") -> Cluster:
         cluster, user = lists["clusters"][chosen["cluster"]], lists["users"][chosen["user"]]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise RuntimeError(f"{kubeconfig} cannot be read as a kubeconfig: {error!r}") from error
-    folder = Path(tempfile.mkdtemp(prefix="zdt-k8s-"))
+    folder = place or Path(tempfile.mkdtemp(prefix="zdt-k8s-"))
+    folder.mkdir(exist_ok=True)
 
     def file(of: t.Mapping[str, t.Any], name: str) -> Path | None:
         if of.get(f"{name}-data"):

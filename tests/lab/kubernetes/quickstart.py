@@ -74,7 +74,7 @@ class KubernetesWorld:
             self._bed = Bed(self.folder / "bed")
             places = self._bed.start()
             kubeconfig, url = Path(places["kubeconfig"]), places["url"]
-        self.cluster: Cluster = opened(kubeconfig, self._context)
+        self.cluster: Cluster = opened(kubeconfig, self._context, self.folder / "access")
         self.balancer = Door(url)
         # Any metrics would do; probes by the preview route need nothing that a cluster may lack.
         source = {"http": {"url": f"{url}/", "headers": {"X-Release-Slot": "$slot"}, "probes": 80}}
