@@ -91,7 +91,7 @@ class ActionModule(ReleaseAction):
             (plan["certificate"] or {}).get("report") if (plan["certificate"] or {}).get("backoff") else None
         )
         plan["record"] = _record(settings, plan, sight)
-        plan["warnings"] = [*sight.warnings(), *_outlook(settings, plan)]
+        plan["warnings"] = [*sight.warnings(), *_foreseen(settings, plan)]
         for line in [*_lines(plan, settings), *plan["warnings"]]:
             self.say(line)
         changes = _changes(plan, settings) if self._task.check_mode else []
@@ -133,7 +133,7 @@ class ActionModule(ReleaseAction):
         return _stack.configuration(self, settings, task_vars)
 
 
-def _outlook(settings: Facts, plan: Facts) -> list[str]:
+def _foreseen(settings: Facts, plan: Facts) -> list[str]:
     """Return what the platform knows that may go wrong. Raises ReleaseError for what will."""
     if settings["platform"] != "kubernetes" or plan["serving"]:
         return []

@@ -10,9 +10,7 @@ whether it was that put, and the same put can be sent again: at most one of the 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import re
 import time
 import typing as t
 import uuid
@@ -23,7 +21,7 @@ from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core impor
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import JournalError, Unreachable
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Document
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Document, name_of
 
 SPEC: dict[str, t.Any] = {
     **auth.SPEC,
@@ -246,13 +244,6 @@ class DynamoDBStore:
             rights = [*USING, *(MAKING if self._create else ())]
             needs = f"; it needs {', '.join(rights)}" if code(error).startswith("AccessDenied") else ""
             raise Unreachable(f"the journal in the table {self.table} cannot be used: {error}{needs}") from error
-
-
-def name_of(key: str) -> str:
-    """Return the item's id: the hash makes it unique, the slug tells a person which one it is."""
-    slug = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:60].strip("-")
-    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return f"{slug}-{digest}" if slug else digest
 
 
 def _s(text: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ import typing as t
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.ephemeral import ephemeral
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import JournalError, Unreachable
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Document
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Document, name_of
 
 NOTHING = "none"
 LOCK_SECONDS = 10.0
@@ -88,10 +88,7 @@ class FileStore:
     # -- parts
 
     def _file(self, key: str) -> str:
-        """The hash makes it unique, the slug tells a person which one it is."""
-        slug = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:60].strip("-")
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        return os.path.join(self.path, f"{slug}-{digest}.json" if slug else f"{digest}.json")
+        return os.path.join(self.path, f"{name_of(key)}.json")
 
     def _make(self) -> None:
         if not os.path.isdir(self.path):

@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import re
 import time
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._errors import Lost, ReleaseError
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import JournalError, Unreachable
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Document
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Document, name_of
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._kubernetes.client import (
     AUTH_SPEC,
     Client,
@@ -65,7 +63,7 @@ class KubernetesStore:
         body: Object = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {"name": name_of(key), "namespace": self.namespace, "labels": LABELS},
+            "metadata": {"name": configmap_of(key), "namespace": self.namespace, "labels": LABELS},
             "data": {DATA: content},
         }
         if version != NOTHING:
@@ -120,7 +118,7 @@ class KubernetesStore:
     def owned(self, key: str) -> list[Owned]:
         with self._sentences():
             found = self._client.find(self._where(key))
-        return [Owned("ConfigMap", f"{self.namespace}/{name_of(key)}", "the journal")] if found else []
+        return [Owned("ConfigMap", f"{self.namespace}/{configmap_of(key)}", "the journal")] if found else []
 
     @property
     def _client(self) -> Client:
@@ -129,7 +127,7 @@ class KubernetesStore:
         return self._opened
 
     def _where(self, key: t.Optional[str] = None) -> str:
-        return path("v1", "configmaps", self.namespace, "" if key is None else name_of(key))
+        return path("v1", "configmaps", self.namespace, "" if key is None else configmap_of(key))
 
     def _document(self, found: Object) -> Document:
         try:
@@ -158,8 +156,6 @@ class KubernetesStore:
             ) from error
 
 
-def name_of(key: str) -> str:
-    """Return the ConfigMap's name: the hash makes it unique, the slug tells a person which one it is."""
-    slug = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:60].strip("-")
-    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return f"{PREFIX}{slug}-{digest}" if slug else f"{PREFIX}{digest}"
+def configmap_of(key: str) -> str:
+    """Return the name of the ConfigMap that holds a journal."""
+    return PREFIX + name_of(key)

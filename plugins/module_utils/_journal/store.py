@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import typing as t
 
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._core.owned import Owned
@@ -39,3 +41,10 @@ class Store(t.Protocol):
 
     def owned(self, key: str) -> list[Owned]:
         """Return what there is of the journal of C(key)."""
+
+
+def name_of(key: str) -> str:
+    """Return the name of a journal in its store: the hash makes it unique, the slug tells a person which one it is."""
+    slug = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")[:60].strip("-")
+    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return f"{slug}-{digest}" if slug else digest

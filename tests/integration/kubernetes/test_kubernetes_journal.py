@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.errors import JournalError, Unreachable
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.journal import Journal
-from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.kubernetes import KubernetesStore, name_of
+from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.kubernetes import (
+    KubernetesStore,
+    configmap_of,
+)
 from ansible_collections.zerodowntime.bluegreen.plugins.module_utils._journal.store import Store
 
 from tests.lab.kubernetes.cluster import Cluster
@@ -39,7 +42,7 @@ def open_store(cluster: Cluster, namespace: str) -> Callable[[], Store]:
 def test_a_configmap_that_is_no_journal_is_named(
     cluster: Cluster, namespace: str, open_store: Callable[[], Store]
 ) -> None:
-    body = {"metadata": {"name": name_of("shop")}, "data": {"journal.json": "{"}}
+    body = {"metadata": {"name": configmap_of("shop")}, "data": {"journal.json": "{"}}
     cluster.api.create(f"/api/v1/namespaces/{namespace}/configmaps", body)
     with pytest.raises(JournalError, match=f"the ConfigMap {namespace}/zerodowntime-shop-.* is not a journal"):
         open_store().read("shop")
