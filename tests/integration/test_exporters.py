@@ -19,9 +19,9 @@ from tests.lab.kubernetes import programs
 from tests.lab.metrics.world import World
 
 PLACES = {"stable": Place("blue", "v1", "shop_blue"), "canary": Place("green", "v2", "shop_green")}
-RECORDED = Path(__file__).resolve().parents[1] / "lab/metrics/exporters"
+TEXTS = Path(__file__).resolve().parents[1] / "lab/metrics/exporters"
 PATIENCE = 20.0
-# Requests, errors and slow ones of both slots in the recorded answers, and the edge that is slow.
+# Requests, errors and slow ones of both slots in the texts, and the edge that is slow.
 COUNTED = {
     "envoy": ((599, 6, None), (151, 12, None), "10"),
     "istio": ((400, 2, 20), (100, 7, 9), "250"),
@@ -32,10 +32,10 @@ COUNTED = {
 
 
 class Texts(http.server.BaseHTTPRequestHandler):
-    """Gives all recorded answers as one."""
+    """Gives all texts as one."""
 
     def do_GET(self) -> None:
-        content = b"".join(path.read_bytes() for path in sorted(RECORDED.glob("*.prom")))
+        content = b"".join(path.read_bytes() for path in sorted(TEXTS.glob("*.prom")))
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; version=0.0.4")
         self.send_header("Content-Length", str(len(content)))
@@ -56,9 +56,9 @@ def world(tmp_path_factory, envoy_is_here):
     """HAProxy, Envoy where it is installed, and a Prometheus that scrapes them, the application and the texts."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Texts)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    others = {"recorded": f"127.0.0.1:{server.server_address[1]}"}
+    others = {"texts": f"127.0.0.1:{server.server_address[1]}"}
     with World.open(tmp_path_factory.mktemp("world"), with_envoy=envoy_is_here, others=others) as world:
-        world.prometheus.wait_for('up{job="recorded"} == 1')
+        world.prometheus.wait_for('up{job="texts"} == 1')
         yield world
     server.shutdown()
 
@@ -71,12 +71,17 @@ def source(world: World, exporter: str, **options) -> Prometheus:
 @pytest.mark.parametrize("exporter", sorted(COUNTED))
 def test_what_an_exporter_writes_is_counted_for_each_slot(world, exporter):
     stable, canary, edge = COUNTED[exporter]
-    asked = source(world, exporter, match={"job": "recorded"}, edges=[edge] if edge else [])
+    asked = source(world, exporter, match={"job": "texts"}, edges=[edge] if edge else [])
     found = {(look.arm, look.counter): look.value for look in asked.describe()}
     for arm, (requests, errors, slow) in (("stable", stable), ("canary", canary)):
         assert (found[arm, "requests"], found[arm, "errors"]) == (requests, errors)
         if edge:
             assert found[arm, f"latency>{edge}"] == slow or slow is None
+
+
+def scraped(world: World) -> None:
+    """Wait until Prometheus knows all that has happened so far."""
+    world.prometheus.wait_for(f"min(timestamp(up)) > {time.time()}")
 
 
 def grown(world: World, exporter: str, enough: float) -> tuple[float, float, float, float]:
@@ -101,6 +106,7 @@ def test_a_real_exporter_counts_what_failed_in_its_slot(world, envoy_is_here, ex
     if exporter == "envoy" and not envoy_is_here:
         pytest.skip("needs Envoy, which tests/benchmarks/gate --full --only 11 installs")
     world.fault("green", error_rate=0.5)
+    scraped(world)
     world.traffic(port=world.envoy.port if exporter == "envoy" else None)
     try:
         requests, errors, stable, stable_errors = grown(world, exporter, 100)
@@ -115,6 +121,7 @@ def test_a_canary_that_died_is_seen_by_what_the_balancers_count(world, envoy_is_
     """Last of this file: the canary's processes are gone afterwards."""
     world.kill("green")
     for exporter in ("haproxy", "envoy") if envoy_is_here else ("haproxy",):
+        scraped(world)
         world.traffic(port=world.envoy.port if exporter == "envoy" else None)
         try:
             requests, errors, _stable, stable_errors = grown(world, exporter, 50)
