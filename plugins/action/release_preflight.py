@@ -112,7 +112,7 @@ class ActionModule(ReleaseAction):
         while known["lock"] and not self._task.check_mode:
             held = held_by(known, time.time())
             if settings["on_busy"] == "fail" or time.monotonic() - started > settings["pause_timeout"]:
-                raise ReleaseError(held)
+                raise ReleaseError(f"{held}. Nothing was touched: wait for its end, or run status, or abort")
             if settings["on_busy"] == "abort_first" and not asked:
                 asked = True
                 journal("command", key=key, command="abort", why=f"{settings['revision']} is to be released")

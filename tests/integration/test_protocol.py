@@ -469,6 +469,7 @@ def test_a_second_deploy_fails_at_once_when_that_is_asked(quick: Ground) -> None
     second = quick.deploy()
     assert second.end() != 0
     assert "is held by run" in second.log.read_text()
+    assert "Nothing was touched: wait for its end, or run status, or abort" in second.log.read_text()
     assert quick.release()["revision"] == run.revision
     end(quick, run)
 

@@ -95,6 +95,7 @@ def test_an_engine_that_stops_while_traffic_moves_loses_none_of_it_and_sweep_ret
         shop.engine.go_on()
     assert (process.returncode, "Traceback" in said) == (2, False), said
     assert f"{revision} serves, but not all is done: cannot reach the Docker engine at unix://" in said
+    assert "Run sweep to finish it." in said
     assert shop.report(revision)["dropped"] == 0
     assert (shop.answer(), shop.weights()[old]) == ((200, revision), 0)
     status, said = shop.run("sweep")
