@@ -17,7 +17,7 @@ from tests.lab.compose.engine import Engine, missing
 from tests.lab.compose.project import Project
 
 REVISIONS = {
-    **dict.fromkeys(("v1", "v2", "v3"), "--stop-grace 0.2"),
+    **dict.fromkeys(("v1", "v2", "r2", "r3"), "--stop-grace 0.2"),
     "unhealthy": "--unhealthy",
     "crash": "--no-such-option",
 }

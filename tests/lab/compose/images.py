@@ -50,6 +50,11 @@ def shop(engine: Engine, revision: str, options: str = "", health: bool = True, 
     return changed(engine, base, f"zdt-shop:{revision}", changes)
 
 
+def database(engine: Engine) -> str:
+    """Make the image of what stands for the shop's database, once for all projects of the engine; return its name."""
+    return "zdt-shop:data" if "zdt-shop:data" in _tags(engine) else shop(engine, "data")
+
+
 def changed(engine: Engine, base: str, name: str, changes: t.Sequence[str]) -> str:
     """Make the image C(name) of C(base) with C(changes), lines of a Dockerfile, and return its name."""
     made = engine.api.call("POST", "/containers/create", body={"Image": base, "Cmd": ["x"]})["Id"]

@@ -180,8 +180,8 @@ class Project:
             return error.code, ""
 
     def other_revision(self) -> str:
-        """Return a revision of the shop that does not serve now."""
-        return "v2" if self.answer()[1] != "v2" else "v3"
+        """Return a revision that does not serve now, r2 or r3: the quickstart makes a v2 and a v3 of its own."""
+        return "r2" if self.answer()[1] != "r2" else "r3"
 
     def _await_front_door(self) -> None:
         give_up = time.monotonic() + 20
@@ -212,7 +212,7 @@ class Project:
             f'    ports: !override ["127.0.0.1:{self.port}:80"]\n'
             "  app-blue:\n    healthcheck: !reset null\n"
             "  app-green:\n    healthcheck: !reset null\n"
-            f"  database:\n    image: {images.shop(self.engine, 'v1')}\n    environment: {{SLOT: data}}\n"
+            f"  database:\n    image: {images.database(self.engine)}\n    environment: {{SLOT: data}}\n"
         )
 
     def inventory(self) -> dict[str, t.Any]:
